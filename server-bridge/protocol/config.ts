@@ -1,0 +1,167 @@
+/** The schema of `hearth.yaml` (CONTRACT 2). Strict: an unknown key is an error. Durations become milliseconds. */
+import { z } from 'zod';
+import { duration } from './duration.ts';
+
+const id = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, 'an id is letters, digits, ".", "_" and "-"');
+const port = z.int().min(0).max(65_535);
+const address = (host: string, number: number) =>
+  z.strictObject({ host: z.string().default(host), port: port.default(number) }).prefault({});
+
+export const role = z.enum(['completion', 'chat', 'embedding', 'rerank']);
+export type Role = z.infer<typeof role>;
+
+export const fimFormat = z.enum(['qwen', 'codellama', 'deepseek', 'starcoder', 'codestral', 'none']);
+export type FimFormat = z.infer<typeof fimFormat>;
+
+export const gpuConfig = z.strictObject({
+  id,
+  vendor: z.enum(['nvidia', 'amd']),
+  uuid: z.string().optional(),
+  pci: z.string().optional(),
+  memory_gb: z.number().positive(),
+  limits: z.strictObject({ hot_c: z.number().default(85), critical_c: z.number().default(92) }).prefault({}),
+});
+export type GpuConfig = z.infer<typeof gpuConfig>;
+
+const runnerConfig = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('none') }),
+  z.strictObject({ kind: z.literal('process'), command: z.array(z.string()).min(1) }),
+  z.strictObject({ kind: z.literal('systemd'), unit: z.string() }),
+  z.strictObject({ kind: z.literal('docker'), container: z.string() }),
+]);
+
+export const backendConfig = z
+  .strictObject({
+    id,
+    engine: z.enum(['vllm', 'llamacpp', 'trtllm', 'openai', 'embedded']),
+    url: z.url({ protocol: /^https?$/ }).optional(),
+    /** The name the backend knows. For `embedded`: a known name or a path to a GGUF; absent, the best one at hand. */
+    model: z.string().min(1).optional(),
+    gpu: id.optional(),
+    serves: z.array(role).min(1).default(['completion', 'chat']),
+    /** Absent: `qwen` for the embedded engine, `none` for others, since a wrong format is worse than none. */
+    fim: fimFormat.optional(),
+    /** Tokens. */
+    context: z.int().positive().default(8_192),
+    max_concurrency: z.int().positive().default(4),
+    timeouts: z
+      .strictObject({
+        connect: duration.prefault('500ms'),
+        first_token: duration.prefault('8s'),
+        stall: duration.prefault('4s'),
+      })
+      .prefault({}),
+    runner: runnerConfig.prefault({ kind: 'none' }),
+  })
+  .superRefine((backend, context) => {
+    if (backend.engine !== 'embedded' && backend.url === undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['url'],
+        message: `engine ${backend.engine} needs the url of its server`,
+      });
+    if (backend.engine !== 'embedded' && backend.model === undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['model'],
+        message: 'the name the backend knows its model by is needed',
+      });
+  })
+  .transform((backend) => ({
+    ...backend,
+    fim: backend.fim ?? (backend.engine === 'embedded' ? ('qwen' as const) : ('none' as const)),
+  }));
+export type BackendConfig = z.infer<typeof backendConfig>;
+
+export const modelConfig = z.strictObject({
+  id,
+  title: z.string().optional(),
+  /** In order of preference; the later ones are the fallback. */
+  backends: z.array(id).min(1),
+});
+export type ModelConfig = z.infer<typeof modelConfig>;
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+export const bridgeConfig = z
+  .strictObject({
+    listen: z
+      .strictObject({
+        api: address('127.0.0.1', 8_000),
+        enrol: z.strictObject({ host: z.string(), port }).optional(),
+        metrics: address('127.0.0.1', 9_464),
+      })
+      .prefault({}),
+    state_dir: z.string().default('./state'),
+    auth: z
+      .strictObject({ mode: z.enum(['keys', 'none']).default('keys'), jwt_ttl: duration.prefault('15m') })
+      .prefault({}),
+    gpus: z.array(gpuConfig).default([]),
+    backends: z.array(backendConfig).min(1),
+    models: z.array(modelConfig).min(1),
+    defaults: z.strictObject({ completion: id.optional(), chat: id.optional() }).prefault({}),
+    wireguard: z
+      .strictObject({
+        interface: z.string().max(15).default('hearth0'),
+        endpoint: z.string(),
+        listen_port: port.default(51_820),
+        network: z.cidrv4().default('10.77.0.0/24'),
+        bootstrap_network: z.cidrv4().default('10.77.255.0/24'),
+        backend: z.enum(['auto', 'kernel', 'wireguard-go']).default('auto'),
+      })
+      .optional(),
+    limits: z
+      .strictObject({
+        body_mb: z.number().positive().default(8),
+        queue: z.int().nonnegative().default(512),
+        rpm: z.int().nonnegative().default(0),
+        tpm: z.int().nonnegative().default(0),
+        concurrency: z.int().nonnegative().default(0),
+      })
+      .prefault({}),
+    continue_on_failure: z.boolean().default(false),
+  })
+  .superRefine((config, context) => {
+    const problem = (path: (string | number)[], message: string) =>
+      context.addIssue({ code: 'custom', path, message });
+    const known = (what: string, ids: string[]) =>
+      ids.length > 0 ? `${what}: ${ids.join(', ')}` : `there are no ${what}`;
+
+    const gpus = config.gpus.map((gpu) => gpu.id);
+    const backends = config.backends.map((backend) => backend.id);
+    const models = config.models.map((model) => model.id);
+    for (const [section, ids] of Object.entries({ gpus, backends, models }))
+      ids.forEach((one, index) => {
+        if (ids.indexOf(one) !== index) problem([section, index, 'id'], `the id "${one}" is used twice`);
+      });
+
+    config.backends.forEach((backend, index) => {
+      if (backend.gpu !== undefined && !gpus.includes(backend.gpu))
+        problem(['backends', index, 'gpu'], `no gpu "${backend.gpu}" (${known('gpus', gpus)})`);
+    });
+    config.models.forEach((model, index) => {
+      if (backends.includes(model.id))
+        problem(
+          ['models', index, 'id'],
+          `"${model.id}" is a backend's id too; a request could not tell them apart`,
+        );
+      model.backends.forEach((backend, position) => {
+        if (!backends.includes(backend))
+          problem(
+            ['models', index, 'backends', position],
+            `no backend "${backend}" (${known('backends', backends)})`,
+          );
+      });
+    });
+    for (const use of ['completion', 'chat'] as const) {
+      const model = config.defaults[use];
+      if (model !== undefined && !models.includes(model))
+        problem(['defaults', use], `no model "${model}" (${known('models', models)})`);
+    }
+    if (config.auth.mode === 'none' && !LOOPBACK.has(config.listen.api.host))
+      problem(
+        ['auth', 'mode'],
+        `"none" is only for a loopback listen.api.host; ${config.listen.api.host} can be reached by others: use "keys"`,
+      );
+  });
+export type BridgeConfig = z.infer<typeof bridgeConfig>;

@@ -1,0 +1,49 @@
+/** Requests of the OpenAI-compatible API, as far as the bridge reads them. What it doesn't read passes through. */
+import { z } from 'zod';
+
+const common = {
+  /** A model id, a backend id (pinned: no fallback), `auto`, or absent. */
+  model: z.string().optional(),
+  stream: z.boolean().nullish(),
+  max_tokens: z.int().positive().nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  stop: z.union([z.string(), z.array(z.string())]).nullish(),
+  n: z.int().positive().nullish(),
+};
+
+export const contextFile = z.object({ path: z.string(), text: z.string() });
+export type ContextFile = z.infer<typeof contextFile>;
+
+/** Cross-file context for a completion (CONTRACT 3.1). */
+export const completionContext = z.looseObject({
+  repo: z.string().optional(),
+  path: z.string().optional(),
+  language: z.string().optional(),
+  /** Most stable first, so that the server's prefix cache hits. */
+  files: z.array(contextFile).default([]),
+});
+export type CompletionContext = z.infer<typeof completionContext>;
+
+export const completionRequest = z.looseObject({
+  ...common,
+  prompt: z.string(),
+  /** Text after the cursor. Present, it makes the request fill-in-the-middle, whatever the engine. */
+  suffix: z.string().nullish(),
+  hearth: completionContext.optional(),
+});
+export type CompletionRequest = z.infer<typeof completionRequest>;
+
+export const chatMessage = z.looseObject({ role: z.string(), content: z.unknown().optional() });
+
+export const chatRequest = z.looseObject({
+  ...common,
+  messages: z.array(chatMessage).min(1),
+  max_completion_tokens: z.int().positive().nullish(),
+});
+export type ChatRequest = z.infer<typeof chatRequest>;
+
+export const embeddingsRequest = z.looseObject({
+  model: z.string().optional(),
+  input: z.union([z.string(), z.array(z.string()).min(1)]),
+});
+export type EmbeddingsRequest = z.infer<typeof embeddingsRequest>;

@@ -1,0 +1,53 @@
+/** What the bridge says of itself: `/v1/models` and `/hearth/v1/status` (CONTRACT 3.1). */
+import { z } from 'zod';
+import { fimFormat, role } from './config.ts';
+
+export const modelState = z.enum(['ready', 'fallback', 'down']);
+export const backendState = z.enum(['up', 'suspect', 'down', 'draining', 'stopped']);
+export type BackendState = z.infer<typeof backendState>;
+
+export const modelEntry = z.object({
+  id: z.string(),
+  object: z.literal('model'),
+  created: z.int(),
+  owned_by: z.string(),
+  hearth: z.object({
+    title: z.string(),
+    roles: z.array(role),
+    /** Tokens the serving backend takes; the preferred backend's while none serves. */
+    context: z.int(),
+    fim: fimFormat,
+    state: modelState,
+    /** The backend that a request would go to now. */
+    served_by: z.string().nullable(),
+  }),
+});
+export type ModelEntry = z.infer<typeof modelEntry>;
+
+export const modelList = z.object({ object: z.literal('list'), data: z.array(modelEntry) });
+export type ModelList = z.infer<typeof modelList>;
+
+export const backendStatus = z.object({
+  id: z.string(),
+  engine: z.string(),
+  model: z.string().nullable(),
+  gpu: z.string().nullable(),
+  state: backendState,
+  /** Why it is in that state, in words; null while it is simply up. */
+  reason: z.string().nullable(),
+  in_flight: z.int(),
+  queued: z.int(),
+  last_error: z.string().nullable(),
+});
+export type BackendStatus = z.infer<typeof backendStatus>;
+
+export const bridgeStatus = z.object({
+  version: z.string(),
+  models: z.array(modelEntry),
+  backends: z.array(backendStatus),
+});
+export type BridgeStatus = z.infer<typeof bridgeStatus>;
+
+/** Reply of `POST /hearth/v1/token`. */
+export const tokenReply = z.object({ token: z.string(), expires_at: z.iso.datetime() });
+export type TokenReply = z.infer<typeof tokenReply>;
