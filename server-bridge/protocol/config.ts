@@ -83,6 +83,9 @@ export type ModelConfig = z.infer<typeof modelConfig>;
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
+const known = (what: string, ids: string[]) =>
+  ids.length > 0 ? `${what}: ${ids.join(', ')}` : `there are no ${what}`;
+
 export const bridgeConfig = z
   .strictObject({
     listen: z
@@ -124,8 +127,6 @@ export const bridgeConfig = z
   .superRefine((config, context) => {
     const problem = (path: (string | number)[], message: string) =>
       context.addIssue({ code: 'custom', path, message });
-    const known = (what: string, ids: string[]) =>
-      ids.length > 0 ? `${what}: ${ids.join(', ')}` : `there are no ${what}`;
 
     const gpus = config.gpus.map((gpu) => gpu.id);
     const backends = config.backends.map((backend) => backend.id);

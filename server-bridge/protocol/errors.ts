@@ -8,6 +8,7 @@ export const ERROR_STATUS = {
   forbidden: 403,
   not_found: 404,
   model_not_found: 404,
+  not_enrolled: 409,
   superseded: 409,
   body_too_large: 413,
   context_too_long: 413,
@@ -17,6 +18,7 @@ export const ERROR_STATUS = {
   audit_unavailable: 503,
   draining: 503,
   no_backend: 503,
+  not_connected: 503,
   queue_full: 503,
   backend_timeout: 504,
 } as const;

@@ -1,2 +1,5 @@
 #!/usr/bin/env node
-console.log(process.version);
+/** `hearth-bridge`: the command line of the gateway. */
+import { runCli } from './cli/program.ts';
+
+process.exitCode = await runCli(process.argv);

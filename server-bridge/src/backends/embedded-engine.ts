@@ -1,0 +1,163 @@
+/** Runs the embedded engine for a backend: a child process that is started, watched, and started again if it dies. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { CHARACTERS_PER_TOKEN, type Backend } from './backend.ts';
+
+/** What the engine prints on its standard output, a line each. */
+const engineEvent = z.discriminatedUnion('event', [
+  z.object({
+    event: z.literal('ready'),
+    url: z.url(),
+    model: z.string(),
+    context: z.int(),
+    standin: z.boolean(),
+  }),
+  z.object({
+    event: z.literal('progress'),
+    phase: z.string(),
+    fraction: z.number(),
+    message: z.string().optional(),
+  }),
+  z.object({ event: z.literal('notice'), message: z.string() }),
+  z.object({ event: z.literal('failed'), message: z.string() }),
+]);
+export type EngineEvent = z.infer<typeof engineEvent>;
+
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 30_000;
+
+export interface EmbeddedEngineOptions {
+  log: Logger;
+  /** Told of everything that the engine says, for progress bars. */
+  onEvent?: ((backend: string, event: EngineEvent) => void) | undefined;
+}
+
+export class EmbeddedEngine {
+  readonly #backend: Backend;
+  readonly #options: EmbeddedEngineOptions;
+  readonly #stop = new AbortController();
+  #child: ChildProcess | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(backend: Backend, options: EmbeddedEngineOptions) {
+    this.#backend = backend;
+    this.#options = options;
+  }
+
+  /** The engine process's id while it runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Returns at once; the backend turns `up` when the model has loaded. */
+  start(): void {
+    this.#running = this.#keepRunning();
+  }
+
+  /** Ends the process and waits until it is gone. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#child?.kill('SIGTERM');
+    await this.#running;
+  }
+
+  async #keepRunning(): Promise<void> {
+    let delay = FIRST_RETRY_MS;
+    while (!this.#stop.signal.aborted) {
+      this.#backend.learn({ kind: 'gone', reason: 'the engine is starting' });
+      const { wasReady, reason } = await this.#runOnce();
+      this.#backend.serverIs(undefined);
+      if (this.#stop.signal.aborted) return;
+      this.#backend.learn({ kind: 'gone', reason });
+      delay = wasReady ? FIRST_RETRY_MS : Math.min(delay * 2, LAST_RETRY_MS);
+      this.#options.log.warn({ backend: this.#backend.config.id, reason, retry_ms: delay }, 'engine ended');
+      await sleep(delay, undefined, { signal: this.#stop.signal }).catch(ignoreAbort);
+    }
+  }
+
+  async #runOnce(): Promise<{ wasReady: boolean; reason: string }> {
+    const { config } = this.#backend;
+    const program = fileURLToPath(import.meta.resolve('@hearth/engine-llama/process'));
+    const child = spawn(process.execPath, [program, ...engineArguments(config)], {
+      // The open standard input is the leash: the engine ends when the bridge does, however that happens.
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    let wasReady = false;
+    let failure: string | undefined;
+    let lastWords = '';
+
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      lastWords = (lastWords + text).slice(-2_000);
+      this.#options.log.debug({ backend: config.id, pid: child.pid }, text.trimEnd());
+    });
+    const lines = createInterface({ input: child.stdout });
+    lines.on('line', (line) => {
+      const event = parseEvent(line);
+      if (event === undefined) return;
+      this.#options.onEvent?.(config.id, event);
+      if (event.event === 'failed') failure = event.message;
+      if (event.event === 'notice') this.#options.log.warn({ backend: config.id }, event.message);
+      if (event.event !== 'ready') return;
+      wasReady = true;
+      this.#backend.serverIs({
+        url: event.url,
+        model: event.model,
+        context: event.context,
+        // The stand-in's vocabulary is single bytes.
+        charactersPerToken: event.standin ? 1 : CHARACTERS_PER_TOKEN,
+      });
+      this.#backend.learn({ kind: 'ok' });
+      this.#options.log.info({ backend: config.id, pid: child.pid, model: event.model }, 'engine ready');
+    });
+
+    const [code, signal] = await exited(child);
+    this.#child = undefined;
+    const how = signal === null ? `exit code ${code}` : signal;
+    return { wasReady, reason: failure ?? `the engine's process ended (${how})${lastLine(lastWords)}` };
+  }
+}
+
+function engineArguments(config: Backend['config']): string[] {
+  return [
+    '--json',
+    '--exit-with-parent',
+    '--context',
+    String(config.context),
+    '--parallel',
+    String(config.max_concurrency),
+    ...(config.model === undefined ? [] : ['--model', config.model]),
+  ];
+}
+
+async function exited(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {
+  try {
+    return (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  } catch (error) {
+    // `error` instead of `close`: it couldn't be started at all.
+    return [(error as NodeJS.ErrnoException).errno ?? null, null];
+  }
+}
+
+function parseEvent(line: string): EngineEvent | undefined {
+  try {
+    return engineEvent.parse(JSON.parse(line));
+  } catch {
+    // llama.cpp's own prints can land here too; what isn't an event is not for us.
+    return undefined;
+  }
+}
+
+function lastLine(text: string): string {
+  const line = text.trimEnd().split('\n').at(-1)?.trim();
+  return line === undefined || line === '' ? '' : `: ${line}`;
+}
+
+function ignoreAbort(error: unknown): void {
+  if ((error as Error).name !== 'AbortError') throw error;
+}

@@ -1,0 +1,95 @@
+/** The commands and their options; turns what went wrong into a message and an exit code (CONTRACT 1). */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { duration } from '@hearth/protocol';
+import { isScope } from '../access/key-store.ts';
+import { SCOPES, type Scope } from '../access/principal.ts';
+import { ConfigError } from '../config.ts';
+import { CommandFailed } from './failure.ts';
+import { createKey, listKeys, revokeKey } from './keys.ts';
+import { serve } from './serve.ts';
+import { VERSION } from '../version.ts';
+
+/** 0 done, 1 the thing failed, 2 usage or config. */
+const FAILED = 1;
+const USAGE = 2;
+
+export async function runCli(argv: string[]): Promise<number> {
+  const program = buildProgram();
+  try {
+    await program.parseAsync(argv);
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    if (error instanceof ConfigError) {
+      process.stderr.write(`hearth-bridge: ${error.message}\n`);
+      return USAGE;
+    }
+    const message =
+      error instanceof CommandFailed ? error.message : ((error as Error).stack ?? String(error));
+    process.stderr.write(`hearth-bridge: ${message}\n`);
+    return FAILED;
+  }
+}
+
+const config = () =>
+  new Option('--config <file>', 'configuration; default ./hearth.yaml, then /etc/hearth/hearth.yaml');
+const json = () => new Option('--json', 'print one JSON document and nothing else');
+
+function buildProgram(): Command {
+  const program = new Command('hearth-bridge')
+    .description('OpenAI-compatible gateway to your own coding models, with fallback between your GPUs')
+    .version(VERSION)
+    .showHelpAfterError('(hearth-bridge --help shows the commands)')
+    .exitOverride();
+  program
+    .command('serve')
+    .description(
+      'run the gateway until SIGTERM or Ctrl-C; with no configuration: one embedded engine on loopback',
+    )
+    .addOption(config())
+    .addOption(
+      new Option('--log-level <level>', 'how much to log')
+        .choices(['error', 'warn', 'info', 'debug'])
+        .default('info'),
+    )
+    .action(async (options: { config?: string; logLevel: string }) => serve(options));
+
+  const keys = program.command('keys').description('API keys');
+  keys
+    .command('create')
+    .description('make a key; it is shown once and never stored')
+    .requiredOption('--name <name>', 'whose it is')
+    .option('--scope <scopes>', `comma-separated: ${SCOPES.join(', ')}`, parseScopes, ['inference'])
+    .option('--expires <duration>', 'for how long it holds, such as 90d', parseDuration)
+    .option('--bind-ip <address>', 'the only address that may use it')
+    .addOption(config())
+    .addOption(json())
+    .action(createKey);
+  keys
+    .command('list')
+    .description('all keys, without their secrets')
+    .addOption(config())
+    .addOption(json())
+    .action(listKeys);
+  keys
+    .command('revoke')
+    .description('end a key; it holds from the next request on')
+    .argument('<id>')
+    .addOption(config())
+    .addOption(json())
+    .action(revokeKey);
+  return program;
+}
+
+function parseScopes(text: string): Scope[] {
+  const scopes = text.split(',').map((part) => part.trim());
+  const wrong = scopes.find((scope) => !isScope(scope));
+  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is not one of ${SCOPES.join(', ')}.`);
+  return scopes as Scope[];
+}
+
+function parseDuration(text: string): number {
+  const parsed = duration.safeParse(text);
+  if (!parsed.success) throw new InvalidArgumentError('Such as 12h or 90d.');
+  return parsed.data;
+}

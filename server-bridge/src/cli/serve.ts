@@ -1,0 +1,88 @@
+/** `hearth-bridge serve`: runs the gateway in the foreground until it is told to stop. */
+import { once } from 'node:events';
+import type { BridgeConfig } from '@hearth/protocol';
+import { pino, type Logger } from 'pino';
+import { buildBridge } from '../app.ts';
+import { loadConfig } from '../config.ts';
+import { VERSION } from '../version.ts';
+import { CommandFailed } from './failure.ts';
+
+/** How long running requests may take to end after SIGTERM. */
+const DRAIN_MS = 30_000;
+
+export async function serve(options: { config?: string; logLevel: string }): Promise<void> {
+  const { config, file } = loadConfig(options.config);
+  const log = pino(
+    { level: options.logLevel, base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(2),
+  );
+  for (const line of notYet(config)) log.warn(line);
+
+  const bridge = await buildBridge({
+    config,
+    log,
+    version: VERSION,
+    onEngineEvent: (backend, event) => {
+      if (event.event === 'progress')
+        log.info({ backend, phase: event.phase, fraction: event.fraction }, event.message ?? event.phase);
+    },
+  });
+  let address;
+  try {
+    address = await bridge.listen();
+  } catch (error) {
+    await bridge.close(0);
+    throw explainListen(error, config);
+  }
+  log.info({ address, config: file ?? 'embedded default' }, 'bridge listening');
+  process.stdout.write(`Hearth bridge ${VERSION} on ${address}\n`);
+
+  const signal = await stopSignal(log);
+  log.info({ signal }, 'draining');
+  process.once('SIGTERM', exitNow).once('SIGINT', exitNow);
+  await bridge.close(DRAIN_MS);
+}
+
+async function stopSignal(log: Logger): Promise<string> {
+  // Ending on a hang-up would surprise a service manager's user; reading the file again has to wait for a restart.
+  process.on('SIGHUP', () =>
+    log.warn('the configuration is read at start only: restart the bridge to apply changes'),
+  );
+  return await Promise.race(['SIGTERM', 'SIGINT'].map(async (name) => once(process, name).then(() => name)));
+}
+
+/** A second signal means now. Engines notice by their standard input that nobody holds them any more. */
+function exitNow(): void {
+  process.exit(1);
+}
+
+/** Settings that are valid and mean something, but that this version doesn't act on: said, not swallowed. */
+function notYet(config: BridgeConfig): string[] {
+  const lines = [];
+  if (config.wireguard !== undefined)
+    lines.push('wireguard: this version does not manage the interface; bring it up yourself');
+  if (config.listen.enrol !== undefined) lines.push('listen.enrol: this version has no enrolment yet');
+  if (config.continue_on_failure)
+    lines.push('continue_on_failure: this version does not continue cut streams');
+  if (config.limits.rpm + config.limits.tpm + config.limits.concurrency > 0)
+    lines.push('limits.rpm, tpm and concurrency: this version does not limit rates yet');
+  if (config.backends.some((backend) => backend.runner.kind !== 'none'))
+    lines.push('backends[].runner: this version starts embedded engines only');
+  return lines;
+}
+
+function explainListen(error: unknown, config: BridgeConfig): unknown {
+  const { host, port } = config.listen.api;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE')
+    return new CommandFailed(
+      `${host}:${port} is in use by another program. Stop that one, or set listen.api.port to a free port.`,
+    );
+  if (code === 'EADDRNOTAVAIL')
+    return new CommandFailed(
+      `${host} is not an address of this machine. Is the tunnel up? listen.api.host names it.`,
+    );
+  if (code === 'EACCES')
+    return new CommandFailed(`${host}:${port} needs more privilege; ports from 1024 on do not.`);
+  return error;
+}

@@ -1,0 +1,196 @@
+/** Gets one request answered: the candidates in order, each in its turn, until one says its first token. */
+import { performance } from 'node:perf_hooks';
+import { HearthError, type Role } from '@hearth/protocol';
+import type { Logger } from 'pino';
+import type { Backend, Server } from './backends/backend.ts';
+import type { Chunk } from './backends/chunks.ts';
+import type { Opened, StreamEnd } from './backends/upstream.ts';
+import { knownIds, route, type PassedOver, type RoutingTable } from './routing/candidates.ts';
+
+export interface Ask {
+  model: string | undefined;
+  role: Role;
+  path: '/v1/completions' | '/v1/chat/completions';
+  /** It fills in the middle, so the backend must have a format for that. */
+  fim: boolean;
+  /** The body for a backend, made only when that backend has been chosen. */
+  body: (backend: Backend, server: Server) => Record<string, unknown>;
+  /** The client's: aborted when it goes away. */
+  signal: AbortSignal;
+}
+
+/** Who answered, and what that took. */
+export interface Answered {
+  model: string;
+  backend: string;
+  gpu: string | undefined;
+  fallback: boolean;
+  attempts: number;
+  /** Milliseconds spent waiting for a free place. */
+  queueMs: number;
+}
+
+export type Answer =
+  | { kind: 'stream'; by: Answered; chunks: AsyncGenerator<Chunk, StreamEnd> }
+  | { kind: 'refused'; by: Answered; status: number; body: string }
+  | { kind: 'cancelled' };
+
+/** Seconds after which an unreachable backend may have been found alive again. */
+const RETRY_AFTER_S = 2;
+
+export class Gateway {
+  readonly #table: RoutingTable;
+  readonly #backends: Map<string, Backend>;
+  readonly #queueLimit: number;
+  readonly #log: Logger;
+  #active = 0;
+  #draining = false;
+  #idle: (() => void) | undefined;
+
+  constructor(table: RoutingTable, backends: Map<string, Backend>, queueLimit: number, log: Logger) {
+    this.#table = table;
+    this.#backends = backends;
+    this.#queueLimit = queueLimit;
+    this.#log = log;
+  }
+
+  /**
+   * Before the first token every failure of a backend leads to the next one, unseen by the client. Throws HearthError
+   * when nobody can answer; the stream that it gives ends honestly if it is lost later.
+   */
+  async answer(ask: Ask): Promise<Answer> {
+    if (this.#draining)
+      throw new HearthError('draining', 'The bridge is shutting down; ask again in a moment.', {
+        retryAfterS: RETRY_AFTER_S,
+      });
+    const chosen = route(this.#table, ask, (id) => this.#backend(id).health);
+    if (chosen.kind === 'unknown_model')
+      throw new HearthError(
+        'model_not_found',
+        `There is no model "${chosen.asked}" here. Known: ${chosen.known.join(', ')}.`,
+        { param: 'model' },
+      );
+
+    const passedOver = [...chosen.passedOver];
+    let attempts = 0;
+    let queueMs = 0;
+    for (const candidate of chosen.candidates) {
+      const backend = this.#backend(candidate.backend.id);
+      const since = performance.now();
+      const release = await this.#place(backend, ask.signal);
+      if (release === undefined) return { kind: 'cancelled' };
+      queueMs += performance.now() - since;
+      attempts++;
+
+      const opened = await this.#ask(backend, ask).catch((error: unknown) => {
+        release();
+        throw error;
+      });
+      const by: Answered = {
+        model: chosen.model,
+        backend: backend.config.id,
+        gpu: backend.config.gpu,
+        fallback: candidate.fallback,
+        attempts,
+        queueMs: Math.round(queueMs),
+      };
+      if (opened.kind === 'stream') {
+        // A client that leaves before its first read never starts the generator, whose `finally` then never runs.
+        ask.signal.addEventListener('abort', release, { once: true });
+        return { kind: 'stream', by, chunks: this.#relay(backend, opened.chunks, release) };
+      }
+      release();
+      if (opened.kind === 'cancelled') return opened;
+      if (opened.kind === 'refused') return { ...opened, by };
+      passedOver.push({ backend: backend.config.id, reason: opened.message });
+    }
+    throw noBackend(chosen.model, passedOver);
+  }
+
+  /** Ids that a request may name, for messages. */
+  get known(): string[] {
+    return knownIds(this.#table);
+  }
+
+  /** Takes nothing new and resolves when everything running has ended. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    if (this.#active === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  #backend(id: string): Backend {
+    const backend = this.#backends.get(id);
+    if (backend === undefined) throw new Error(`backend ${id} is in the table but was not built`);
+    return backend;
+  }
+
+  /** A place at the backend, counted as active work; undefined when the client left while waiting. */
+  async #place(backend: Backend, signal: AbortSignal): Promise<(() => void) | undefined> {
+    const queued = [...this.#backends.values()].reduce((sum, one) => sum + one.slots.queued, 0);
+    if (this.#queueLimit > 0 && queued >= this.#queueLimit)
+      throw new HearthError('queue_full', `${queued} requests are waiting already.`, {
+        retryAfterS: RETRY_AFTER_S,
+      });
+    this.#active++;
+    const leave = () => {
+      this.#active--;
+      if (this.#active === 0) this.#idle?.();
+    };
+    try {
+      const free = await backend.slots.take(signal);
+      let held = true;
+      return () => {
+        if (!held) return;
+        held = false;
+        free();
+        leave();
+      };
+    } catch (error) {
+      leave();
+      if (signal.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  async #ask(backend: Backend, ask: Ask): Promise<Opened> {
+    const { server } = backend;
+    if (server === undefined) return { kind: 'failed', cause: 'gone', message: 'its engine is not running' };
+    const opened = await backend.upstream.open({
+      url: server.url + ask.path,
+      body: { ...ask.body(backend, server), model: server.model, stream: true },
+      signal: ask.signal,
+    });
+    if (opened.kind === 'failed') this.#failed(backend, opened.cause === 'gone', opened.message);
+    else if (opened.kind === 'stream') backend.learn({ kind: 'ok' });
+    return opened;
+  }
+
+  async *#relay(
+    backend: Backend,
+    chunks: AsyncGenerator<Chunk, StreamEnd>,
+    release: () => void,
+  ): AsyncGenerator<Chunk, StreamEnd> {
+    try {
+      const end = yield* chunks;
+      if (end.kind === 'lost') this.#failed(backend, end.cause === 'gone', end.message);
+      return end;
+    } finally {
+      release();
+    }
+  }
+
+  #failed(backend: Backend, gone: boolean, reason: string): void {
+    backend.learn({ kind: gone ? 'gone' : 'failed', reason });
+    this.#log.warn({ backend: backend.config.id, reason, state: backend.health.state }, 'backend failed');
+  }
+}
+
+function noBackend(model: string, passedOver: PassedOver[]): HearthError {
+  const reasons = passedOver.map(({ backend, reason }) => `${backend} (${reason})`).join('; ');
+  return new HearthError('no_backend', `No backend can answer for "${model}": ${reasons}.`, {
+    retryAfterS: RETRY_AFTER_S,
+  });
+}

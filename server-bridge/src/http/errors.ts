@@ -1,0 +1,66 @@
+/** Turns whatever went wrong into the error envelope: fastify's own faults, ours, and the unexpected. */
+import { HearthError, toEnvelope } from '@hearth/protocol';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+
+export function installErrorHandling(app: FastifyInstance, bodyLimitMb: number): void {
+  app.setErrorHandler((error: FastifyError, request, reply) =>
+    sendError(reply, request, translate(error, bodyLimitMb)),
+  );
+  app.setNotFoundHandler((request, reply) =>
+    sendError(
+      reply,
+      request,
+      new HearthError('not_found', `There is nothing at ${request.method} ${pathOf(request)}.`),
+    ),
+  );
+}
+
+/** Sends the envelope with its status and headers. */
+export function sendError(reply: FastifyReply, request: FastifyRequest, error: unknown): FastifyReply {
+  const { status, body } = toEnvelope(error, request.id);
+  if (status >= 500 && !(error instanceof HearthError)) request.log.error({ err: error }, 'unexpected fault');
+  if (error instanceof HearthError && error.retryAfterS !== undefined)
+    void reply.header('retry-after', String(error.retryAfterS));
+  return reply.status(status).send(body);
+}
+
+function translate(error: FastifyError, bodyLimitMb: number): unknown {
+  if (error instanceof HearthError) return error;
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new HearthError(
+      'body_too_large',
+      `The body is larger than the ${bodyLimitMb} MB that limits.body_mb allows.`,
+    );
+  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return new HearthError(
+      'invalid_request',
+      'The body has to be JSON: send "content-type: application/json".',
+    );
+  if (
+    error instanceof SyntaxError ||
+    error.code === 'FST_ERR_CTP_EMPTY_JSON_BODY' ||
+    error.code === 'FST_ERR_CTP_INVALID_JSON_BODY'
+  )
+    return new HearthError('invalid_request', `The body is not JSON: ${error.message}`);
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
+    return new HearthError('invalid_request', error.message);
+  return error;
+}
+
+/** Parses a request's body, or throws `invalid_request` that names the field. */
+export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const field = issue?.path.join('.') ?? '';
+  throw new HearthError(
+    'invalid_request',
+    field === '' ? `The body is wrong: ${issue?.message}` : `${field}: ${issue?.message}`,
+    field === '' ? {} : { param: field },
+  );
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? '';
+}

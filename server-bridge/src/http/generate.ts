@@ -1,0 +1,144 @@
+/** Answers a completion or a chat turn: as server-sent events while the client reads, or as one JSON document. */
+import { Readable } from 'node:stream';
+import { HEADER, HearthError, toEnvelope } from '@hearth/protocol';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Collector, type Chunk } from '../backends/chunks.ts';
+import type { StreamEnd } from '../backends/upstream.ts';
+import type { Answered, Ask, Gateway } from '../gateway.ts';
+import { sendError } from './errors.ts';
+import type { Supersede } from './supersede.ts';
+
+export interface Generation extends Omit<Ask, 'signal'> {
+  stream: boolean;
+  keyId: string;
+}
+
+export async function generate(
+  gateway: Gateway,
+  supersede: Supersede,
+  generation: Generation,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const cancel = new AbortController();
+  // The reply's socket closing is the one sign of a client that left, whatever state the request is in.
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) cancel.abort();
+  });
+  const token = request.headers[HEADER.supersede];
+  if (typeof token === 'string') {
+    const { done } = supersede.enter(generation.keyId, token, cancel);
+    reply.raw.once('close', done);
+  }
+
+  const answer = await gateway.answer({ ...generation, signal: cancel.signal });
+  if (answer.kind === 'cancelled') return cancelled(cancel.signal, request, reply);
+  describe(reply, answer.by);
+  if (answer.kind === 'refused') return refused(reply, request, answer.status, answer.body);
+  if (!generation.stream) return await whole(generation, answer.chunks, cancel.signal, request, reply);
+
+  void reply.header('content-type', 'text/event-stream; charset=utf-8');
+  void reply.header('cache-control', 'no-cache');
+  // nginx would otherwise hold the stream back.
+  void reply.header('x-accel-buffering', 'no');
+  return reply.send(Readable.from(events(answer.chunks, cancel.signal, request)));
+}
+
+function describe(reply: FastifyReply, by: Answered): void {
+  void reply.headers({
+    [HEADER.backend]: by.backend,
+    [HEADER.model]: by.model,
+    [HEADER.fallback]: by.fallback ? '1' : '0',
+    [HEADER.attempts]: String(by.attempts),
+    [HEADER.queueMs]: String(by.queueMs),
+    ...(by.gpu !== undefined && { [HEADER.gpu]: by.gpu }),
+  });
+}
+
+async function* events(
+  chunks: AsyncGenerator<Chunk, StreamEnd>,
+  signal: AbortSignal,
+  request: FastifyRequest,
+): AsyncGenerator<string> {
+  const end = yield* asEvents(chunks);
+  if (end.kind === 'done') yield 'data: [DONE]\n\n';
+  else {
+    const error = end.kind === 'lost' ? lost(end) : signal.reason;
+    // No [DONE] after this: a cut answer must not look like a whole one.
+    yield `data: ${JSON.stringify(toEnvelope(error, request.id).body)}\n\n`;
+  }
+}
+
+async function* asEvents(chunks: AsyncGenerator<Chunk, StreamEnd>): AsyncGenerator<string, StreamEnd> {
+  try {
+    for (;;) {
+      const next = await chunks.next();
+      if (next.done === true) return next.value;
+      yield `data: ${JSON.stringify(next.value)}\n\n`;
+    }
+  } finally {
+    await chunks.return({ kind: 'cancelled' });
+  }
+}
+
+async function whole(
+  generation: Generation,
+  chunks: AsyncGenerator<Chunk, StreamEnd>,
+  signal: AbortSignal,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const collector = new Collector(generation.role === 'chat' ? 'chat.completion' : 'text_completion');
+  for (;;) {
+    const next = await chunks.next();
+    if (next.done !== true) {
+      collector.add(next.value);
+      continue;
+    }
+    const end = next.value;
+    if (end.kind === 'done') return reply.send(collector.reply());
+    if (end.kind === 'cancelled') return cancelled(signal, request, reply);
+    return sendError(reply, request, lost(end));
+  }
+}
+
+function lost(end: StreamEnd & { kind: 'lost' }): HearthError {
+  return new HearthError(
+    end.cause === 'timeout' ? 'backend_timeout' : 'backend_lost',
+    `The answer broke off: ${end.message}.`,
+  );
+}
+
+/** A superseded request gets its 409; a client that left gets nothing, since there is nobody to read it. */
+function cancelled(signal: AbortSignal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (signal.reason instanceof HearthError) return sendError(reply, request, signal.reason);
+  return reply.hijack();
+}
+
+/** A backend's own 4xx, in our envelope unless it is in OpenAI's already. */
+function refused(reply: FastifyReply, request: FastifyRequest, status: number, body: string): FastifyReply {
+  const message = messageIn(body) ?? `The backend refused the request with status ${status}.`;
+  const code = status === 413 ? 'context_too_long' : 'invalid_request';
+  const envelope = toEnvelope(new HearthError(code, message), request.id).body;
+  envelope.error.source = 'backend';
+  return reply.status(status).send(envelope);
+}
+
+function messageIn(body: string): string | undefined {
+  try {
+    const parsed = JSON.parse(body) as {
+      error?: { message?: unknown } | string;
+      message?: unknown;
+      detail?: unknown;
+    };
+    const candidates = [
+      typeof parsed.error === 'string' ? parsed.error : parsed.error?.message,
+      parsed.message,
+      parsed.detail,
+    ];
+    return candidates.find((one): one is string => typeof one === 'string');
+  } catch {
+    // Not JSON: nothing of it is fit for a client.
+    return undefined;
+  }
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run, start } from '../support/cli.ts';
+
+describe('hearth-bridge', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'hearth-cli-'));
+  });
+  after(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const write = async (name: string, text: string) => {
+    const file = join(folder, name);
+    await writeFile(file, text);
+    return file;
+  };
+  const config = async (name: string, port = 0) =>
+    await write(
+      name,
+      `listen: { api: { host: 127.0.0.1, port: ${port} } }
+state_dir: ./${name}-state
+backends:
+  - { id: far, engine: openai, url: "http://127.0.0.1:9", model: m }
+models:
+  - { id: coder, backends: [far] }
+`,
+    );
+
+  it('explains itself', async () => {
+    const help = await run('hearth-bridge', ['--help']);
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, /serve/);
+    assert.match((await run('hearth-bridge', ['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+    assert.equal((await run('hearth-bridge', ['sevre'])).code, 2);
+  });
+
+  it('refuses a configuration with a misspelt key: exit 2, the key and what was meant', async () => {
+    const file = await write('bad.yaml', 'backend: []\n');
+    const { code, stdout, stderr } = await run('hearth-bridge', ['serve', '--config', file]);
+    assert.equal(code, 2);
+    assert.equal(stdout, '');
+    assert.match(
+      stderr,
+      /bad\.yaml is not a valid configuration:\n\s+.*unknown key "backend"; did you mean "backends"\?/s,
+    );
+    const missing = await run('hearth-bridge', ['serve', '--config', join(folder, 'none.yaml')]);
+    assert.equal(missing.code, 2);
+    assert.match(missing.stderr, /none\.yaml.*no such file/s);
+  });
+
+  it('says that its port is in use: exit 1', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const { code, stderr } = await run('hearth-bridge', [
+      'serve',
+      '--config',
+      await config('taken.yaml', port),
+    ]);
+    taken.close();
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`127\\.0\\.0\\.1:${port} is in use`));
+    assert.ok(!stderr.includes('    at '), 'a stack is no message');
+  });
+
+  it('serves with a backend that is not there, and ends on SIGTERM with 0', async () => {
+    await using bridge = start('hearth-bridge', ['serve', '--config', await config('serve.yaml')]);
+    const [, url] = await bridge.prints(/on (http:\S+)/);
+    assert.equal((await fetch(`${url}/health`)).status, 200);
+    assert.equal((await fetch(`${url}/v1/models`)).status, 401);
+    bridge.child.kill('SIGHUP');
+    await bridge.prints(/restart the bridge/);
+    bridge.child.kill('SIGTERM');
+    assert.equal((await bridge.finished).code, 0);
+  });
+
+  it('makes, lists and revokes keys beside a running bridge; the secret is on no disk', async () => {
+    const file = await config('keys.yaml');
+    await using bridge = start('hearth-bridge', ['serve', '--config', file]);
+    const [, url] = await bridge.prints(/on (http:\S+)/);
+    const keys = async (...args: string[]) => await run('hearth-bridge', ['keys', ...args, '--config', file]);
+
+    const made = JSON.parse(
+      (await keys('create', '--name', 'ann', '--expires', '90d', '--json')).stdout,
+    ) as Record<string, string>;
+    assert.deepEqual(Object.keys(made), ['id', 'key', 'name', 'scopes', 'expires_at']);
+    const models = async () =>
+      (await fetch(`${url}/v1/models`, { headers: { 'x-api-key': made.key ?? '' } })).status;
+    assert.equal(await models(), 200);
+
+    const listed = await keys('list', '--json');
+    assert.equal((JSON.parse(listed.stdout) as { id: string }[])[0]?.id, made.id);
+    const secret = made.key?.split('_')[2] ?? '';
+    for (const name of ['access.db', 'access.db-wal'])
+      assert.ok(!(await readFile(join(folder, 'keys.yaml-state', name))).includes(secret));
+    assert.equal((await stat(join(folder, 'keys.yaml-state', 'access.db'))).mode & 0o777, 0o600);
+
+    assert.equal((await keys('revoke', made.id ?? '')).code, 0);
+    assert.equal(await models(), 401);
+    assert.equal((await keys('revoke', 'ffffffffffff')).code, 1);
+    assert.equal((await keys('create', '--name', 'x', '--scope', 'root')).code, 2);
+  });
+});

@@ -1,0 +1,110 @@
+/** A model server that misbehaves on demand: for faults and speed only, beside the tests with the real engine. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** One request as the backend saw it. `closed` resolves when its connection goes, and says whether the reply was whole. */
+export interface Seen {
+  path: string;
+  body: Record<string, unknown>;
+  closed: Promise<'finished' | 'aborted'>;
+}
+
+export type Behaviour = (response: ServerResponse, seen: Seen) => Promise<void> | void;
+
+export interface FakeBackend extends AsyncDisposable {
+  url: string;
+  seen: Seen[];
+  /** What the next requests get, until set again. */
+  behave: (behaviour: Behaviour) => void;
+}
+
+/** Starts one on a free loopback port. Its health check answers 200 whatever the behaviour. */
+export async function startFakeBackend(behaviour: Behaviour = says('hello')): Promise<FakeBackend> {
+  let current = behaviour;
+  const seen: Seen[] = [];
+  const server = createServer((request, response) => {
+    if (request.method === 'GET') {
+      response.end('{}');
+      return;
+    }
+    void answer(request, response);
+  });
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const one: Seen = {
+      path: request.url ?? '',
+      body: JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>,
+      closed: once(response, 'close').then(() => (response.writableFinished ? 'finished' : 'aborted')),
+    };
+    seen.push(one);
+    await current(response, one);
+  };
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    seen,
+    behave: (next) => {
+      current = next;
+    },
+    /** Twice is fine, for tests whose fault is that it goes away. */
+    async [Symbol.asyncDispose]() {
+      if (!server.listening) return;
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** One event of a stream, in the shape that the path asks for. */
+export function event(path: string, text: string, finish: string | null = null): string {
+  const choice = path.includes('chat')
+    ? { index: 0, delta: { content: text }, finish_reason: finish }
+    : { index: 0, text, finish_reason: finish };
+  return `data: ${JSON.stringify({ id: 'fake-1', object: 'chunk', model: 'fake', choices: [choice] })}\n\n`;
+}
+
+export function startStream(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  response.flushHeaders();
+}
+
+/** Answers with these pieces, whole and properly ended. */
+export function says(...pieces: string[]): Behaviour {
+  return (response, { path }) => {
+    startStream(response);
+    for (const piece of pieces) response.write(event(path, piece));
+    response.write(event(path, '', 'stop'));
+    response.end('data: [DONE]\n\n');
+  };
+}
+
+/** Answers with these pieces and then says nothing more, holding the connection. */
+export function saysThenHangs(...pieces: string[]): Behaviour {
+  return (response, { path }) => {
+    startStream(response);
+    for (const piece of pieces) response.write(event(path, piece));
+  };
+}
+
+/** Answers with these pieces and then drops the connection. */
+export function saysThenDies(...pieces: string[]): Behaviour {
+  return (response, { path }) => {
+    startStream(response);
+    for (const piece of pieces) response.write(event(path, piece));
+    setImmediate(() => response.socket?.destroy());
+  };
+}
+
+export function answersStatus(status: number, message = 'no'): Behaviour {
+  return (response) => {
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ error: { message } }));
+  };
+}
+
+/** Takes the request and never answers. */
+export const hangs: Behaviour = () => undefined;
