@@ -28,8 +28,8 @@ export class ConfigError extends Error {
 const SEARCHED = ['./hearth.yaml', '/etc/hearth/hearth.yaml'];
 
 /**
- * Reads the named file, or the first of the usual places, or falls back to the embedded default: loopback, one
- * embedded engine, no keys. Relative paths inside a file are relative to that file. Throws ConfigError.
+ * Reads the named file, or the first of the usual places, or falls back to the embedded default. Relative paths
+ * inside a file are relative to that file. Throws ConfigError.
  */
 export function loadConfig(
   file: string | undefined,
@@ -94,7 +94,8 @@ function isPath(model: string): boolean {
   return model.includes('/') || model.includes('\\') || model.endsWith('.gguf');
 }
 
-function embeddedDefault(environment: NodeJS.ProcessEnv): BridgeConfig {
+/** The configuration for one machine and no file: loopback, one embedded engine, no keys. */
+export function embeddedDefault(environment: NodeJS.ProcessEnv): BridgeConfig {
   const state = environment.XDG_STATE_HOME ?? join(homedir(), '.local', 'state');
   return bridgeConfig.parse({
     state_dir: join(state, 'hearth', 'bridge'),

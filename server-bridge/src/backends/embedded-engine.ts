@@ -118,8 +118,12 @@ export class EmbeddedEngine {
 
     const [code, signal] = await exited(child);
     this.#child = undefined;
+    if (failure !== undefined) return { wasReady, reason: failure };
     const how = signal === null ? `exit code ${code}` : signal;
-    return { wasReady, reason: failure ?? `the engine's process ended (${how})${lastLine(lastWords)}` };
+    const reason = `the engine's process ended (${how})${lastLine(lastWords)}`;
+    // A crash inside llama.cpp has no last words of its own.
+    this.#options.onEvent?.(config.id, { event: 'failed', message: reason });
+    return { wasReady, reason };
   }
 }
 

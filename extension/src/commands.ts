@@ -1,0 +1,75 @@
+/** The commands of this extension. What the user asked for may answer with a message; nothing else ever does. */
+import * as vscode from 'vscode';
+import { askApiKey } from './connection/api-key.ts';
+import type { Connection } from './connection/connection.ts';
+import { selectModel } from './models/select-model.ts';
+import type { Settings } from './settings.ts';
+
+export type CommandParts = {
+  connection: Connection;
+  secrets: vscode.SecretStorage;
+  settings: () => Settings;
+  log: vscode.LogOutputChannel;
+};
+
+export function registerCommands(parts: CommandParts): vscode.Disposable {
+  const { connection, log } = parts;
+  const ending = new AbortController();
+  const commands: Record<string, () => Promise<void> | void> = {
+    'hearth.connect': () => connect(connection, ending.signal),
+    'hearth.disconnect': () => disconnect(connection, ending.signal),
+    'hearth.selectModel': () => selectModel(connection, parts.settings),
+    'hearth.setApiKey': () => setApiKey(parts),
+    'hearth.toggleCompletions': () => toggleCompletions(parts.settings()),
+    'hearth.showLog': () => log.show(true),
+  };
+  const registered = Object.entries(commands).map(([id, run]) => vscode.commands.registerCommand(id, run));
+  return vscode.Disposable.from(...registered, { dispose: () => ending.abort() });
+}
+
+async function connect(connection: Connection, ending: AbortSignal): Promise<void> {
+  const options = {
+    location: vscode.ProgressLocation.Window,
+    title: vscode.l10n.t('Hearth: connecting…'),
+  };
+  const reply = await vscode.window.withProgress(options, () => connection.connect(ending));
+  if (reply.kind === 'ok' || reply.kind === 'cancelled') return;
+  const why = reply.kind === 'absent' ? vscode.l10n.t('the agent is not running') : reply.message;
+  await offerLog(vscode.l10n.t('Hearth could not connect: {0}', why));
+}
+
+async function disconnect(connection: Connection, ending: AbortSignal): Promise<void> {
+  const reply = await connection.disconnect(ending);
+  if (reply === undefined) {
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t('There is no tunnel to take down: no agent is in use.'),
+    );
+    return;
+  }
+  if (reply.kind === 'ok' || reply.kind === 'cancelled') return;
+  const why = reply.kind === 'absent' ? vscode.l10n.t('the agent is not running') : reply.message;
+  await offerLog(vscode.l10n.t('Hearth could not disconnect: {0}', why));
+}
+
+async function offerLog(message: string): Promise<void> {
+  const show = vscode.l10n.t('Show Log');
+  if ((await vscode.window.showErrorMessage(message, show)) === show)
+    await vscode.commands.executeCommand('hearth.showLog');
+}
+
+async function setApiKey({ connection, secrets }: CommandParts): Promise<void> {
+  const url = connection.directUrl;
+  if (url === undefined) {
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t('No key is needed here: the agent holds it, and gives the editor a short-lived token.'),
+    );
+    return;
+  }
+  if (await askApiKey(secrets, url)) connection.keyChanged();
+}
+
+async function toggleCompletions(settings: Settings): Promise<void> {
+  await vscode.workspace
+    .getConfiguration('hearth')
+    .update('completion.enabled', !settings['completion.enabled'], vscode.ConfigurationTarget.Global);
+}

@@ -1,0 +1,62 @@
+/** What the HTTP side needs of a language model, whatever runs it. */
+
+export interface GenerationRequest {
+  /** Raw text; special tokens in it count as such. */
+  readonly prompt: string;
+  /** Absent: until the context is full. */
+  readonly maxTokens: number | undefined;
+  /** 0 is greedy. */
+  readonly temperature: number;
+  readonly topP: number;
+  readonly seed: number | undefined;
+  /** Texts that end the answer and aren't part of it. */
+  readonly stop: readonly string[];
+}
+
+export interface Usage {
+  readonly promptTokens: number;
+  /** Of the prompt's tokens, how many were still in the sequence's cache. */
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+}
+
+export type GenerationEvent =
+  /** Never empty, never half a character, never part of a stop text. */
+  { kind: 'text'; text: string } | { kind: 'end'; reason: 'stop' | 'length'; usage: Usage };
+
+/** Running totals since the start, and what goes on now. */
+export interface Load {
+  readonly processing: number;
+  readonly deferred: number;
+  readonly promptTokens: number;
+  readonly predictedTokens: number;
+}
+
+export interface ChatTurn {
+  readonly role: string;
+  readonly content: string;
+}
+
+export interface Embedding {
+  /** Of length 1. */
+  readonly vector: readonly number[];
+  readonly tokens: number;
+}
+
+export interface Engine {
+  /** Tokens a sequence holds, prompt and answer together. */
+  readonly context: number;
+  /** The prompt for the next assistant turn, by the model's own template. @throws HearthError invalid_request */
+  chatPrompt(turns: readonly ChatTurn[]): string;
+  /**
+   * Events end with exactly one `end`. Waits for a free sequence, first come first served. Leaving the loop or
+   * aborting stops the decoding and frees the sequence; an abort ends the iteration with the signal's reason.
+   *
+   * @throws HearthError context_too_long
+   */
+  generate(request: GenerationRequest, options: { signal: AbortSignal }): AsyncGenerator<GenerationEvent>;
+  /** @throws HearthError context_too_long */
+  embed(text: string, options: { signal: AbortSignal }): Promise<Embedding>;
+  load(): Load;
+  close(): Promise<void>;
+}

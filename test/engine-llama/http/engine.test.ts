@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import { errorEnvelope } from '@hearth/protocol';
+import OpenAI from 'openai';
+import { type RunningEngine, eventually, runToExit, startEngine } from '../engine-process.ts';
+
+const FUNCTION = 'export function fibonacci(';
+const ANSWER =
+  'index: number): number {\n  let pair = [0, 1];\n  for (let step = 0; step < index; step += 1) pair = [pair[1], pair[0] + pair[1]];\n  return pair[0];\n}';
+
+describe("the engine's OpenAI API", () => {
+  let engine: RunningEngine;
+  let client: OpenAI;
+  before(async () => {
+    engine = await startEngine('--parallel', '2', '--alias', 'coder');
+    client = new OpenAI({ baseURL: `${engine.url}/v1`, apiKey: 'none', maxRetries: 0 });
+  });
+  after(() => engine.stop());
+
+  async function refusal(
+    path: string,
+    body: object | string,
+  ): Promise<{ status: number; code: string | null; message: string }> {
+    const response = await engine.post(path, body);
+    const { error } = errorEnvelope.parse(await response.json());
+    assert.equal(error.request_id, response.headers.get('x-request-id'));
+    return { status: response.status, code: error.code, message: error.message };
+  }
+
+  it('says that it is well and which model it has', async () => {
+    assert.deepEqual(await (await fetch(`${engine.url}/health`)).json(), { status: 'ok' });
+    assert.deepEqual(
+      (await client.models.list()).data.map((model) => model.id),
+      ['coder'],
+    );
+  });
+
+  it('streams the same text that it gives at once, and the usage', async () => {
+    const body = { model: 'coder', prompt: FUNCTION, temperature: 0 };
+    const whole = await client.completions.create(body);
+    assert.equal(whole.choices[0]?.text, ANSWER);
+    assert.deepEqual(
+      { ...whole.usage, prompt_tokens_details: undefined },
+      {
+        prompt_tokens: FUNCTION.length,
+        completion_tokens: ANSWER.length,
+        total_tokens: FUNCTION.length + ANSWER.length,
+        prompt_tokens_details: undefined,
+      },
+    );
+    const chunks = [];
+    const stream = await client.completions.create({
+      ...body,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    for await (const chunk of stream) chunks.push(chunk);
+    assert.equal(chunks.map((chunk) => chunk.choices[0]?.text ?? '').join(''), ANSWER);
+    assert.equal(chunks.at(-2)?.choices[0]?.finish_reason, 'stop');
+    assert.equal(chunks.at(-1)?.usage?.completion_tokens, ANSWER.length);
+    assert.equal(new Set(chunks.map((chunk) => chunk.id)).size, 1);
+  });
+
+  it('ends a stream with [DONE]', async () => {
+    const response = await engine.post('/v1/completions', {
+      prompt: FUNCTION,
+      temperature: 0,
+      stream: true,
+      max_tokens: 2,
+    });
+    assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
+    const lines = (await response.text()).split('\n\n');
+    assert.deepEqual(lines.slice(-2), ['data: [DONE]', '']);
+    assert.match(lines.at(-3) ?? '', /"finish_reason":"length"/);
+  });
+
+  it('streams chat in the shapes of OpenAI', async () => {
+    const stream = await client.chat.completions.create({
+      model: 'coder',
+      messages: [{ role: 'user', content: 'Hello' }],
+      max_completion_tokens: 20,
+      stream: true,
+    });
+    const chunks = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    assert.deepEqual(chunks[0]?.choices[0]?.delta, { role: 'assistant', content: '' });
+    assert.equal(
+      chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join(''),
+      "I am Hearth's starte",
+    );
+    assert.equal(chunks.at(-1)?.choices[0]?.finish_reason, 'length');
+  });
+
+  it('stops before a stop text and never shows a part of it, however it streams', async () => {
+    const stop = ['1]', '\n  return'];
+    const { text, finish_reason } = await engine.complete(FUNCTION, { stop });
+    assert.equal(text, 'index: number): number {\n  let pair = [0, ');
+    assert.equal(finish_reason, 'stop');
+    let streamed = '';
+    const stream = await client.completions.create({
+      model: 'coder',
+      prompt: FUNCTION,
+      temperature: 0,
+      stop,
+      stream: true,
+    });
+    for await (const chunk of stream) streamed += chunk.choices[0]?.text ?? '';
+    assert.equal(streamed, text);
+  });
+
+  it('never shows half a character', async () => {
+    const prompt = "const greetings = { en: 'Hello', ru:";
+    const pieces = [];
+    const stream = await client.completions.create({
+      model: 'coder',
+      prompt,
+      temperature: 0,
+      max_tokens: 14,
+      stream: true,
+    });
+    for await (const chunk of stream) pieces.push(chunk.choices[0]?.text ?? '');
+    assert.deepEqual(pieces, [' ', "'", ...Array.from('Привет'), '']);
+    // 13 bytes are half a letter more than 12.
+    assert.equal((await engine.complete(prompt, { max_tokens: 13 })).text, " 'Приве");
+  });
+
+  it('answers several at once as it does one by one', async () => {
+    const prompts = [
+      FUNCTION,
+      'export function clamp(',
+      'def flatten(nested',
+      'const greetings = { en',
+      "app.get('/users",
+    ];
+    const alone = [];
+    for (const prompt of prompts) alone.push((await engine.complete(prompt)).text);
+    const together = await Promise.all(prompts.map(async (prompt) => (await engine.complete(prompt)).text));
+    assert.deepEqual(together, alone);
+    assert.ok(alone.every((text) => text !== ''));
+  });
+
+  it('evaluates only what differs from a prompt before', async () => {
+    const prompt = `${'// a long beginning\n'.repeat(12)}${FUNCTION}`;
+    await engine.complete(prompt, { max_tokens: 1 });
+    const before = await engine.metric('prompt_tokens_total');
+    assert.equal((await engine.complete(`${prompt}index: `)).text, ANSWER.slice('index: '.length));
+    const evaluated = (await engine.metric('prompt_tokens_total')) - before;
+    assert.ok(evaluated <= 'index: '.length + 1, String(evaluated));
+  });
+
+  describe('stops working for a client that is gone', () => {
+    // Digits aren't in the corpus: only the prompt's own evaluation takes time.
+    const long = '0123456789'.repeat(380);
+
+    it('in mid-stream', async () => {
+      const gone = new AbortController();
+      const before = await engine.metric('tokens_predicted_total');
+      const response = await engine.post(
+        '/v1/completions',
+        { prompt: 'export function debounce<', temperature: 0, stream: true },
+        gone.signal,
+      );
+      await response.body?.getReader().read();
+      gone.abort();
+      await eventually(() => engine.metric('requests_processing'), 0);
+      assert.ok((await engine.metric('tokens_predicted_total')) - before < 150);
+    });
+
+    for (const stream of [true, false]) {
+      it(`in prefill, ${stream ? '' : 'not '}streaming`, async () => {
+        const gone = new AbortController();
+        const before = await engine.metric('prompt_tokens_total');
+        const pending = engine.post(
+          '/v1/completions',
+          { prompt: `${String(stream)}${long}`, stream },
+          gone.signal,
+        );
+        await eventually(() => engine.metric('requests_processing'), 1);
+        gone.abort();
+        await assert.rejects(pending);
+        await eventually(() => engine.metric('requests_processing'), 0);
+        assert.ok((await engine.metric('prompt_tokens_total')) - before < long.length / 2);
+      });
+    }
+
+    it('while it waits for a sequence', async () => {
+      const gone = new AbortController();
+      const requests = ['a', 'b', 'c'].map((name) =>
+        engine.post('/v1/completions', { prompt: name + long }, gone.signal),
+      );
+      await eventually(() => engine.metric('requests_deferred'), 1);
+      gone.abort();
+      await Promise.allSettled(requests);
+      await eventually(() => engine.metric('requests_deferred'), 0);
+      await eventually(() => engine.metric('requests_processing'), 0);
+      assert.equal((await engine.complete(FUNCTION)).text, ANSWER);
+    });
+  });
+
+  it('refuses a prompt of 20 MB at once and goes on serving', async () => {
+    const { status, code, message } = await refusal('/v1/completions', { prompt: 'x'.repeat(20_000_000) });
+    assert.deepEqual({ status, code }, { status: 413, code: 'context_too_long' });
+    assert.match(message, /more than \d+ tokens; at most 4095 fit/);
+    assert.match((await refusal('/v1/completions', { prompt: 'x'.repeat(4096) })).message, /has 4096 tokens/);
+    assert.equal((await refusal('/v1/completions', { prompt: 'x'.repeat(33 << 20) })).code, 'body_too_large');
+    assert.equal((await engine.complete(FUNCTION)).text, ANSWER);
+  });
+
+  it('names what is wrong with a request', async () => {
+    for (const [path, body, status, code] of [
+      ['/v1/completions', '{"prompt":', 400, 'invalid_request'],
+      ['/v1/completions', {}, 400, 'invalid_request'],
+      ['/v1/completions', { prompt: '' }, 400, 'invalid_request'],
+      ['/v1/completions', { prompt: 'a', suffix: 'b' }, 400, 'invalid_request'],
+      ['/v1/completions', { prompt: 'a', n: 2 }, 400, 'invalid_request'],
+      ['/v1/completions', { prompt: 'a', temperature: 9 }, 400, 'invalid_request'],
+      ['/v1/chat/completions', { messages: [] }, 400, 'invalid_request'],
+      [
+        '/v1/chat/completions',
+        { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] },
+        400,
+        'invalid_request',
+      ],
+      ['/v1/nothing', {}, 404, 'not_found'],
+    ] as const) {
+      const answer = await refusal(path, body);
+      assert.deepEqual({ status: answer.status, code: answer.code }, { status, code }, JSON.stringify(body));
+    }
+  });
+
+  it('gives embeddings of length 1, as numbers and as base64', async () => {
+    const input = ['export function', 'Привет'];
+    const reply = await client.embeddings.create({ model: 'coder', input });
+    assert.equal(reply.data.length, 2);
+    for (const { embedding } of reply.data) assert.ok(Math.abs(Math.hypot(...embedding) - 1) < 1e-5);
+    const floats = await client.embeddings.create({ model: 'coder', input, encoding_format: 'float' });
+    assert.ok(Math.abs((floats.data[1]?.embedding[0] ?? 0) - (reply.data[1]?.embedding[0] ?? 9)) < 1e-6);
+  });
+});
+
+describe("the engine's process", () => {
+  it('stops with 0 on SIGTERM, telling who is in mid-answer', async () => {
+    await using engine = await startEngine();
+    const response = await engine.post('/v1/completions', {
+      prompt: 'export function debounce<',
+      temperature: 0,
+      stream: true,
+    });
+    const stopped = engine.stop();
+    const text = await response.text();
+    assert.equal(await stopped, 0);
+    assert.ok(!text.includes('[DONE]'));
+    assert.match(text, /"code":"backend_lost"/);
+  });
+
+  it('stops with 0 when the process that started it is gone', async () => {
+    await using engine = await startEngine();
+    const exit = new Promise((resolve) => engine.child.once('exit', resolve));
+    engine.child.stdin?.end();
+    assert.equal(await exit, 0);
+  });
+
+  it('says what is wrong with a port in use', async () => {
+    await using engine = await startEngine();
+    const { port } = new URL(engine.url);
+    const { code, stderr } = await runToExit(['--model', 'hearth-starter', '--port', port]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^Port \d+ on 127\.0\.0\.1 is in use/m);
+  });
+});
