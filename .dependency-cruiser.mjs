@@ -27,14 +27,19 @@ export default {
     },
     {
       name: 'wrapper-stands-alone',
-      comment: 'wireguard-tools-wrapper is a package of its own: root runs it, so it must be small enough to audit.',
+      comment:
+        'wireguard-tools-wrapper is a package of its own: root runs it, so it must be small enough to audit.',
       severity: 'error',
       from: { path: '^client-agent/wireguard-tools-wrapper/' },
-      to: { pathNot: ['^client-agent/wireguard-tools-wrapper/', '^node_modules/zod/', '^node:'], dependencyTypesNot: ['core'] },
+      to: {
+        pathNot: ['^client-agent/wireguard-tools-wrapper/', '^node_modules/zod/', '^node:'],
+        dependencyTypesNot: ['core'],
+      },
     },
     {
       name: 'engine-is-a-process',
-      comment: 'llama.cpp can take its process down with it: the bridge talks to it over HTTP and never loads it.',
+      comment:
+        'llama.cpp can take its process down with it: the bridge talks to it over HTTP and never loads it.',
       severity: 'error',
       from: { path: '^server-bridge/(src|quickstart)/' },
       to: { path: '^(server-bridge/engine-llama/|node_modules/node-llama-cpp/)' },

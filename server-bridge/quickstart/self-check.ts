@@ -16,14 +16,14 @@ export type CheckResult =
   | { kind: 'failed'; reason: string };
 
 /** Text on both sides of a cursor: a model that fills in the middle continues it, and doesn't talk about it. */
-export const COMPLETION = {
+const COMPLETION = {
   prompt: 'export function clamp(value: number, low: number, high: number) {\n  return ',
   suffix: '\n}\n',
   max_tokens: 64,
   temperature: 0,
 };
 
-export const CHAT = {
+const CHAT = {
   messages: [{ role: 'user', content: 'In one sentence: who are you?' }],
   max_tokens: 256,
   temperature: 0,

@@ -11,7 +11,7 @@ import type { AgentStatus } from '@hearth/protocol';
 import { generateKeyPair } from 'wireguard-tools-wrapper/keys';
 import { agentCommand, makeAgentHome, spawnAgent, startAgent } from '../support/agent-process.ts';
 import type { AgentHome } from '../support/agent-process.ts';
-import { RunningCommand } from '../support/cli.ts';
+import { argvOf, RunningCommand } from '../support/cli.ts';
 import { makeNamespaces } from '../support/namespaces.ts';
 import type { Namespaces } from '../support/namespaces.ts';
 import { needs } from '../support/needs.ts';
@@ -19,7 +19,6 @@ import { startTunnelServer, writeProfile } from '../support/tunnel-server.ts';
 import type { TunnelServer } from '../support/tunnel-server.ts';
 
 const STAND_IN = fileURLToPath(new URL('./bridge-stand-in.ts', import.meta.url));
-const MAIN = fileURLToPath(new URL('../../client-agent/src/main.ts', import.meta.url));
 const API_KEY = 'hk_test_only-the-agent-knows-this';
 const PORT = 8_000;
 
@@ -102,17 +101,17 @@ describe('hearth-agent over a real tunnel', function () {
     agent = await startAgent(net, home);
     const secrets = [server.profile.private_key, API_KEY];
     const connecting = ask('connect');
-    let done = false;
+    const sampling = new AbortController();
     const sampled: string[] = [];
     const sampler = (async () => {
       // The bridge stand-in is told the API key on its command line; it is not the agent's doing.
-      while (!done) {
+      while (!sampling.signal.aborted) {
         sampled.push(...commandLinesWith(secrets).filter((line) => !line.includes(STAND_IN)));
         await sleep(2);
       }
     })();
     const connected = await connecting;
-    done = true;
+    sampling.abort();
     await sampler;
     assert.deepEqual(sampled, []);
     assert.deepEqual([connected.code, connected.stderr], [0, '']);
@@ -140,7 +139,8 @@ describe('hearth-agent over a real tunnel', function () {
     assert.deepEqual([gone.status, errorEnvelope.parse(gone.body).error.code], [503, 'not_connected']);
     await net.restore();
     await watch.prints(/"reconnecting"[^]*"connected"/);
-    assert.deepEqual(statesOf(watch), ['connected', 'degraded', 'reconnecting', 'connected']);
+    // On a loaded machine a slow answer may add a moment of `degraded` before or after.
+    assert.match(statesOf(watch).join(' '), /connected degraded reconnecting connected/);
 
     const disconnected = await ask('disconnect');
     assert.deepEqual([disconnected.code, disconnected.stdout], [0, 'Disconnected.\n']);
@@ -225,10 +225,11 @@ describe('hearth-agent over a real tunnel', function () {
 
     agent.child.kill('SIGTERM');
     await agent.finished;
-    const [program = '', ...args] = ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'];
-    const weak = net.spawn('client', [program, ...args, process.execPath, MAIN, 'run', '--no-tray'], {
-      env: home.env,
-    });
+    const weak = net.spawn(
+      'client',
+      ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin', ...argvOf('hearth-agent', 'run')],
+      { env: home.env },
+    );
     await new RunningCommand(weak).prints(/ready/);
     const forbidden = await ask('connect');
     assert.equal(forbidden.code, 1);

@@ -3,7 +3,6 @@
  * real WireGuard tunnel between them and no other way.
  */
 import assert from 'node:assert/strict';
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { copyFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,7 +55,7 @@ describe('a completion in a real editor, through a real tunnel', function () {
     );
 
     // A failure here has a dozen possible causes in five processes: keep what they said.
-    await using failure = evidence(workbench, () => `${server.process.stderr}\n--- agent\n${agent.log()}`);
+    await using failure = evidence(workbench, () => `${server.process.stderr}\n--- agent\n${agent.stderr}`);
 
     const off = await workbench.waitForStatus(/tunnel off/);
     assert.equal(off.background, 'warning');
@@ -153,9 +152,7 @@ models:
   const made = await run('hearth-bridge', ['keys', 'create', '--name', 'pc', '--json', '--config', config]);
   const { key } = JSON.parse(made.stdout) as { key: string };
   const bridge = new RunningCommand(
-    net.spawn('server', argvOf('hearth-bridge', 'serve', '--config', config), {
-      stdio: 'pipe',
-    }) as ChildProcessWithoutNullStreams,
+    net.spawn('server', argvOf('hearth-bridge', 'serve', '--config', config)),
   );
   await bridge.prints(/"backend":"coder-rtx".*engine ready/);
   await bridge.prints(/"backend":"light-amd".*engine ready/);

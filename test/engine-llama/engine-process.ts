@@ -92,7 +92,11 @@ export async function startEngine(...args: string[]): Promise<RunningEngine> {
   throw new Error('the engine ended before it was ready');
 }
 
-/** Polls until the value is as wanted. */
+/** Polls until the value is as wanted; gives up before mocha does. */
 export async function eventually(read: () => Promise<number>, wanted: number): Promise<void> {
-  while ((await read()) !== wanted) await new Promise((resolve) => setTimeout(resolve, 5));
+  const deadline = Date.now() + 15_000;
+  for (let value = await read(); value !== wanted; value = await read()) {
+    if (Date.now() > deadline) throw new Error(`it is ${value} still, not ${wanted}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }

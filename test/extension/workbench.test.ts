@@ -17,7 +17,7 @@ describe('the extension in a real editor', function () {
 
   // The tests go on from one another, as a morning's work does: starting an editor for each would take minutes.
   const bridge = new FakeBridge();
-  const agent = new FakeAgent();
+  let agent: FakeAgent | undefined;
   let editor: Workbench | undefined;
   const workbench = (): Workbench => {
     assert.ok(editor !== undefined, 'the editor did not start');
@@ -27,6 +27,7 @@ describe('the extension in a real editor', function () {
   before(async function () {
     needs(this, 'chromium', 'code-server');
     await bridge.start();
+    agent = new FakeAgent();
     editor = await openWorkbench({
       vsix: await currentVsix(),
       files: {
@@ -41,7 +42,7 @@ describe('the extension in a real editor', function () {
   after(async () => {
     await editor?.[Symbol.asyncDispose]();
     await bridge[Symbol.asyncDispose]();
-    await agent[Symbol.asyncDispose]();
+    await agent?.[Symbol.asyncDispose]();
   });
 
   it('finds the bridge by itself', async () => {
@@ -149,6 +150,7 @@ describe('the extension in a real editor', function () {
 
   it('goes through the agent when there is one: connects, says at once that the tunnel is off', async () => {
     const editor = workbench();
+    assert.ok(agent !== undefined);
     agent.bridgeUrl = bridge.url;
     bridge.key = agent.token;
     await agent.start();

@@ -11,7 +11,6 @@ describe('Secret', () => {
     log.info({ secret, nested: { secret } }, 'a %s and a %o', secret, { secret });
     const printed = [
       String(secret),
-      `${secret}`,
       JSON.stringify({ secret }),
       inspect({ secret }, { showHidden: true, depth: 9 }),
       format('%s %o %j', secret, secret, secret),

@@ -112,25 +112,32 @@ describe('routing: health', () => {
   });
 });
 
+interface Place {
+  abort: AbortController;
+  release?: () => void;
+  gone?: boolean;
+}
+
+async function place(slots: Slots, one: Place): Promise<void> {
+  try {
+    one.release = await slots.take(one.abort.signal);
+  } catch {
+    one.gone = true;
+  }
+}
+
 describe('routing: places', () => {
   it('are never more than there are, go in order, and all come back, whoever leaves when', async () => {
     const steps = fc.array(fc.tuple(fc.constantFrom('take', 'give', 'abort'), fc.nat(20)), { maxLength: 60 });
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 4 }), steps, async (capacity, list) => {
         const slots = new Slots(capacity);
-        const asked: { abort: AbortController; release?: () => void; gone?: boolean }[] = [];
+        const asked: Place[] = [];
         for (const [step, which] of list) {
           if (step === 'take') {
-            const one: (typeof asked)[number] = { abort: new AbortController() };
+            const one: Place = { abort: new AbortController() };
             asked.push(one);
-            slots.take(one.abort.signal).then(
-              (release) => {
-                one.release = release;
-              },
-              () => {
-                one.gone = true;
-              },
-            );
+            void place(slots, one);
           } else if (step === 'give') asked[which]?.release?.();
           else asked[which]?.abort.abort();
           await new Promise(setImmediate);

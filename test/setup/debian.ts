@@ -21,7 +21,9 @@ const PACKAGES: Record<string, string> = {
 };
 
 export function missingPackages(): string[] {
-  return Object.entries(PACKAGES).flatMap(([name, file]) => (existsSync(file) || existsSync(file.replace('/usr/', '/')) ? [] : [name]));
+  return Object.entries(PACKAGES).flatMap(([name, file]) =>
+    existsSync(file) || existsSync(file.replace('/usr/', '/')) ? [] : [name],
+  );
 }
 
 export function canInstall(): boolean {

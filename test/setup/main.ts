@@ -13,7 +13,8 @@ const steps: [string, () => Promise<unknown>][] = [
     async () => {
       const missing = missingPackages();
       if (missing.length === 0) return;
-      if (!canInstall()) throw new Error(`missing: ${missing.join(' ')} (as root on Debian they are installed here)`);
+      if (!canInstall())
+        throw new Error(`missing: ${missing.join(' ')} (as root on Debian they are installed here)`);
       say(`installing ${missing.join(' ')}`);
       await install(missing);
     },

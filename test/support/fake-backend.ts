@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 /** One request as the backend saw it. `closed` resolves when its connection goes, and says whether the reply was whole. */
-export interface Seen {
+interface Seen {
   path: string;
   body: Record<string, unknown>;
   closed: Promise<'finished' | 'aborted'>;
@@ -60,7 +60,7 @@ export async function startFakeBackend(behaviour: Behaviour = says('hello')): Pr
 }
 
 /** One event of a stream, in the shape that the path asks for. */
-export function event(path: string, text: string, finish: string | null = null): string {
+function event(path: string, text: string, finish: string | null = null): string {
   const choice = path.includes('chat')
     ? { index: 0, delta: { content: text }, finish_reason: finish }
     : { index: 0, text, finish_reason: finish };

@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
-export type Side = 'client' | 'server';
+type Side = 'client' | 'server';
 const SIDES: readonly Side[] = ['client', 'server'];
 
 /** The cable's end in each namespace. */

@@ -19,7 +19,7 @@ function onPath(program: string): boolean {
 }
 
 /** Each need, and whether this machine meets it. `test/setup` installs those that Debian has. */
-export const NEEDS = {
+const NEEDS = {
   root: () => process.getuid?.() === 0,
   namespaces: () => process.platform === 'linux' && onPath('ip') && onPath('nft'),
   wireguard: () => onPath('wg') && onPath('wireguard-go'),

@@ -54,7 +54,7 @@ export type WorkbenchOptions = {
 
 export type StatusItem = { text: string; label: string; background: 'normal' | 'warning' | 'error' };
 
-const DEFAULT_MS = 15_000;
+const DEFAULT_MS = 20_000;
 const LOOK_MS = 75;
 /** The editor puts the extension's id before the item's own. */
 const STATUS_ITEM = '.statusbar-item[id="hearth.hearth.hearth.status"]';

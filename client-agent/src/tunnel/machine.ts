@@ -23,7 +23,7 @@ export const TIMING = {
   lowerAgain: 2_000,
 } as const;
 
-export type Reported = 'disconnected' | 'connecting' | 'connected' | 'degraded' | 'reconnecting';
+type Reported = 'disconnected' | 'connecting' | 'connected' | 'degraded' | 'reconnecting';
 
 export interface MachineState {
   /** Whether the user wants the tunnel. */

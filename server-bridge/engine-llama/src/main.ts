@@ -8,16 +8,18 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { type EngineOptions, parseCommandLine } from './command-line.ts';
 import { type Announce, announceTo } from './events.ts';
+import type { Engine } from './generation/engine.ts';
 import { loadModel } from './generation/load-model.ts';
 import { checkGguf } from './gguf/header.ts';
 import { type Served, buildApp } from './http/app.ts';
 import { modelFolder } from './models/folder.ts';
 import { type ResolvedModel, resolveModel } from './models/resolve.ts';
 
-const CLOSING_MS = 1000;
+const CLOSING_MS = 2000;
 /** How much has to be loaded for it to be told again. */
 const LOAD_STEP = 0.1;
 
@@ -62,12 +64,16 @@ async function run(wanted: EngineOptions, tell: Announce, signal: AbortSignal): 
   tell({ event: 'ready', url, model: alias, context: engine.context, parallel, standin: model.standin });
 
   if (!signal.aborted) await once(signal, 'abort');
-  await engine.close();
-  // The answers cut short are told so; who doesn't read on isn't waited for.
-  await Promise.race([app.close(), delay(CLOSING_MS)]);
+  // The answers cut short are told so; a client that doesn't read on isn't waited for.
+  await Promise.race([stop(engine, app), delay(CLOSING_MS)]);
 }
 
-async function listen(app: ReturnType<typeof buildApp>, { host, port }: EngineOptions): Promise<string> {
+async function stop(engine: Engine, app: FastifyInstance): Promise<void> {
+  await engine.close();
+  await app.close();
+}
+
+async function listen(app: FastifyInstance, { host, port }: EngineOptions): Promise<string> {
   try {
     await app.listen({ host, port });
   } catch (error) {

@@ -8,7 +8,7 @@ export interface Choice {
   [field: string]: unknown;
 }
 
-export interface Delta {
+interface Delta {
   content?: string | null;
   reasoning_content?: string | null;
   reasoning?: string | null;

@@ -28,7 +28,7 @@ export type Opened =
   | { kind: 'cancelled' };
 
 /** `gone`: can't be reached. `timeout`: silent for too long. `faulty`: broke off, or answered with something else. */
-export type FailureCause = 'gone' | 'timeout' | 'faulty';
+type FailureCause = 'gone' | 'timeout' | 'faulty';
 
 /** How a stream ended after its first token. */
 export type StreamEnd =

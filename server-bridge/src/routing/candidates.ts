@@ -2,7 +2,7 @@
 import type { BackendConfig, ModelConfig, Role } from '@hearth/protocol';
 import type { Health } from './health.ts';
 
-export interface Candidate {
+interface Candidate {
   backend: BackendConfig;
   /** True for every backend but the model's preferred one. */
   fallback: boolean;

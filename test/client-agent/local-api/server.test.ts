@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { agentStatus, errorEnvelope } from '@hearth/protocol';
 import type { AgentStatus } from '@hearth/protocol';
-import type { FastifyInstance, InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { Agent as HttpAgent } from 'undici';
 import { Agent } from '../../../client-agent/src/agent.ts';
@@ -20,12 +19,15 @@ import { TokenSource } from '../../../client-agent/src/token-source.ts';
 import { TunnelSession } from '../../../client-agent/src/tunnel/session.ts';
 import { API_KEY, FakeClock, FakeTunnel, makeProfile, settled } from '../tunnel/fakes.ts';
 
+type LocalApi = ReturnType<typeof buildLocalApi>;
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS';
+
 const HOST = { host: 'hearth-agent' };
 
 describe('local API', () => {
   let folder: string;
   let socket: string;
-  let api: FastifyInstance;
+  let api: LocalApi;
   let found: ProfileResult;
   let tunnel: FakeTunnel;
   let http: HttpAgent;
@@ -46,7 +48,7 @@ describe('local API', () => {
     await rm(folder, { recursive: true });
   });
 
-  function build(): FastifyInstance {
+  function build(): LocalApi {
     const sink = new Writable({
       write(chunk, _encoding, done) {
         logged += String(chunk);
@@ -70,7 +72,7 @@ describe('local API', () => {
     return buildLocalApi(agent, log);
   }
 
-  const ask = async (options: InjectOptions) => {
+  const ask = async (options: { method?: Method; url: string; headers?: Record<string, string> }) => {
     const reply = await api.inject({ headers: HOST, ...options });
     return { status: reply.statusCode, body: reply.json<unknown>(), text: reply.body };
   };
@@ -111,7 +113,7 @@ describe('local API', () => {
     ['a rebound name', { host: 'hearth-agent.example.org' }],
     ['the host with a port', { host: 'hearth-agent:80' }],
   ];
-  const targets: [InjectOptions['method'], string][] = [
+  const targets: [Method, string][] = [
     ['GET', '/v1/status'],
     ['GET', '/v1/token'],
     ['GET', '/v1/events'],
@@ -123,7 +125,7 @@ describe('local API', () => {
   for (const [who, headers] of intruders)
     it(`refuses ${who} everywhere`, async () => {
       for (const [method, url] of targets) {
-        const reply = await ask({ method: method ?? 'GET', url, headers });
+        const reply = await ask({ method, url, headers });
         assert.deepEqual([reply.status, code(reply.body)], [403, 'forbidden'], `${method} ${url}`);
       }
       assert.equal(tunnel.exists, false);
@@ -151,7 +153,7 @@ describe('local API', () => {
     found = { kind: 'loaded', profile };
     const answers: string[] = [];
     for (const [method, url] of targets)
-      if (url !== '/v1/events') answers.push((await ask({ method: method ?? 'GET', url })).text);
+      if (url !== '/v1/events') answers.push((await ask({ method, url })).text);
     await ask({ method: 'POST', url: '/v1/connect' });
     await settled();
     const refused = await ask({ url: '/v1/token' });

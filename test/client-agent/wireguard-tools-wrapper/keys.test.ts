@@ -25,7 +25,7 @@ describe('WireGuard keys', () => {
 
   it('prints a private key as stars, however it is printed', () => {
     const { privateKey } = generateKeyPair();
-    const printed = [`${privateKey}`, JSON.stringify({ privateKey }), inspect({ privateKey })].join(' ');
+    const printed = [String(privateKey), JSON.stringify({ privateKey }), inspect({ privateKey })].join(' ');
     assert.ok(!printed.includes(privateKey.reveal()));
   });
 });

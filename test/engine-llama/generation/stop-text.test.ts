@@ -32,6 +32,7 @@ describe('StopText', () => {
         assert.ok(stops.every((stop) => !text.includes(stop)));
         assert.ok(whole.startsWith(text));
       }),
+      { numRuns: 2000 },
     );
   });
 

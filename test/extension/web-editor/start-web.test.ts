@@ -11,7 +11,10 @@ const MAIN = fileURLToPath(new URL('../../../extension/web-editor/main.ts', impo
 
 describe('npm run start:web', function () {
   this.timeout(60_000);
-  const home = mkdtempSync(join(tmpdir(), 'hearth-start-web-'));
+  let home: string;
+  before(() => {
+    home = mkdtempSync(join(tmpdir(), 'hearth-start-web-'));
+  });
   after(() => rmSync(home, { recursive: true, force: true, maxRetries: 5 }));
 
   const start = (env: Record<string, string>) => {

@@ -32,7 +32,7 @@ export async function answer(request: FastifyRequest, reply: FastifyReply, task:
 export function clientGone(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
   reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) void (new Error('the client closed the connection'));
+    if (!reply.raw.writableFinished) gone.abort(new Error('the client closed the connection'));
   });
   return gone.signal;
 }
