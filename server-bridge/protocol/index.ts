@@ -5,5 +5,6 @@ export * from './duration.ts';
 export * from './errors.ts';
 export * from './headers.ts';
 export * from './openai.ts';
+export * from './parse-body.ts';
 export * from './secret.ts';
 export * from './status.ts';

@@ -1,11 +1,11 @@
 /** `npm start`: everything on one machine with the embedded engine, checked before the user is told that it works. */
 import { performance } from 'node:perf_hooks';
 import { styleText } from 'node:util';
+import type { EngineEvent } from '@hearth/engine-llama/events';
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { buildBridge, type Bridge } from '../src/app.ts';
-import type { EngineEvent } from '../src/backends/embedded-engine.ts';
 import { embeddedDefault } from '../src/config.ts';
 import { VERSION } from '../src/version.ts';
 import { prepareEditor } from './editor.ts';

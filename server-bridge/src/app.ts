@@ -1,12 +1,13 @@
 /** Builds the bridge from its configuration: everything is constructed here, in order, and ended in reverse. */
 import { randomUUID } from 'node:crypto';
+import type { EngineEvent } from '@hearth/engine-llama/events';
 import { HEADER, type BridgeConfig } from '@hearth/protocol';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { KeyStore } from './access/key-store.ts';
 import { Tokens } from './access/tokens.ts';
 import { Backend } from './backends/backend.ts';
-import { EmbeddedEngine, type EngineEvent } from './backends/embedded-engine.ts';
+import { EmbeddedEngine } from './backends/embedded-engine.ts';
 import { Prober } from './backends/prober.ts';
 import { Gateway } from './gateway.ts';
 import { installErrorHandling } from './http/errors.ts';

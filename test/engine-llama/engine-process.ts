@@ -12,7 +12,7 @@ const MAIN = fileURLToPath(new URL('../../server-bridge/engine-llama/src/main.ts
 /** Shared by all test runs of this machine: the starter's file name changes with its sources. */
 const CACHE = join(tmpdir(), 'hearth-test-cache');
 
-export function spawnEngine(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
+function spawnEngine(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
   return spawn(process.execPath, [MAIN, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, XDG_CACHE_HOME: CACHE, ...env },

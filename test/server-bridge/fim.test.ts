@@ -51,18 +51,15 @@ describe('fill-in-the-middle prompts', () => {
         (prefix, suffix, list, room) => {
           const cut = trimFim({ prefix, suffix, context: { files: list } }, room);
           const kept = cut.context?.files ?? [];
-          const size =
-            cut.prefix.length +
-            cut.suffix.length +
-            kept.reduce((sum, one) => sum + one.path.length + one.text.length, 0);
+          const bytes = (...texts: string[]) => Buffer.byteLength(texts.join(''));
+          const size = bytes(cut.prefix, cut.suffix, ...kept.flatMap((one) => [one.path, one.text]));
           assert.ok(size <= room);
           assert.ok(prefix.endsWith(cut.prefix));
           assert.ok(suffix.startsWith(cut.suffix));
           assert.deepEqual(kept, list.slice(0, kept.length));
           assert.ok(cut.prefix.isWellFormed() || !prefix.isWellFormed());
           assert.ok(cut.suffix.isWellFormed() || !suffix.isWellFormed());
-          if (prefix.length + suffix.length <= room)
-            assert.deepEqual([cut.prefix, cut.suffix], [prefix, suffix]);
+          if (bytes(prefix, suffix) <= room) assert.deepEqual([cut.prefix, cut.suffix], [prefix, suffix]);
         },
       ),
     );

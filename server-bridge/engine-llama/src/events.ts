@@ -17,7 +17,8 @@ export const engineEvent = z.discriminatedUnion('event', [
     /** Tokens a sequence holds. */
     context: z.int(),
     parallel: z.int(),
-    standin: z.boolean(),
+    /** UTF-8 bytes of code that one token stands for, measured: what fits can be judged without a tokenizer. */
+    bytes_per_token: z.number().positive(),
   }),
   z.object({ event: z.literal('failed'), message: z.string() }),
 ]);

@@ -61,7 +61,14 @@ async function run(wanted: EngineOptions, tell: Announce, signal: AbortSignal): 
   const engine = await loadModel(model, { context, parallel, threads, gpu, log, signal, onProgress });
   const alias = wanted.alias ?? model.name;
   served = { alias, engine };
-  tell({ event: 'ready', url, model: alias, context: engine.context, parallel, standin: model.standin });
+  tell({
+    event: 'ready',
+    url,
+    model: alias,
+    context: engine.context,
+    parallel,
+    bytes_per_token: engine.bytesPerToken,
+  });
 
   if (!signal.aborted) await once(signal, 'abort');
   // The answers cut short are told so; a client that doesn't read on isn't waited for.

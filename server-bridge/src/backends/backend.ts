@@ -11,12 +11,12 @@ export interface Server {
   model: string;
   /** Tokens in one request, prompt and answer together. */
   context: number;
-  /** Characters that a token stands for at the least, to guess what fits into the context without its tokenizer. */
-  charactersPerToken: number;
+  /** UTF-8 bytes that a token stands for, to judge what fits into the context without its tokenizer. */
+  bytesPerToken: number;
 }
 
-/** Code averages 3–4 characters a token in the coder models' vocabularies; 3 leaves room for dense lines. */
-export const CHARACTERS_PER_TOKEN = 3;
+/** Code averages 3–4 bytes a token in the coder models' vocabularies; 3 leaves room for dense lines. */
+const BYTES_PER_TOKEN = 3;
 
 export class Backend {
   readonly config: BackendConfig;
@@ -34,7 +34,7 @@ export class Backend {
         url: config.url.replace(/\/+$/, ''),
         model: config.model ?? '',
         context: config.context,
-        charactersPerToken: CHARACTERS_PER_TOKEN,
+        bytesPerToken: BYTES_PER_TOKEN,
       };
   }
 

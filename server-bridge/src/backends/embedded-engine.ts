@@ -4,29 +4,9 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { engineEvent, type EngineEvent } from '@hearth/engine-llama/events';
 import type { Logger } from 'pino';
-import { z } from 'zod';
-import { CHARACTERS_PER_TOKEN, type Backend } from './backend.ts';
-
-/** What the engine prints on its standard output, a line each. */
-const engineEvent = z.discriminatedUnion('event', [
-  z.object({
-    event: z.literal('ready'),
-    url: z.url(),
-    model: z.string(),
-    context: z.int(),
-    standin: z.boolean(),
-  }),
-  z.object({
-    event: z.literal('progress'),
-    phase: z.string(),
-    fraction: z.number(),
-    message: z.string().optional(),
-  }),
-  z.object({ event: z.literal('notice'), message: z.string() }),
-  z.object({ event: z.literal('failed'), message: z.string() }),
-]);
-export type EngineEvent = z.infer<typeof engineEvent>;
+import type { Backend } from './backend.ts';
 
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
@@ -109,8 +89,7 @@ export class EmbeddedEngine {
         url: event.url,
         model: event.model,
         context: event.context,
-        // The stand-in's vocabulary is single bytes.
-        charactersPerToken: event.standin ? 1 : CHARACTERS_PER_TOKEN,
+        bytesPerToken: event.bytes_per_token,
       });
       this.#backend.learn({ kind: 'ok' });
       this.#options.log.info({ backend: config.id, pid: child.pid, model: event.model }, 'engine ready');

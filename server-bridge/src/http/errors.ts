@@ -1,7 +1,6 @@
 /** Turns whatever went wrong into the error envelope: fastify's own faults, ours, and the unexpected. */
 import { HearthError, toEnvelope } from '@hearth/protocol';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { z } from 'zod';
 
 export function installErrorHandling(app: FastifyInstance, bodyLimitMb: number): void {
   app.setErrorHandler((error: FastifyError, request, reply) =>
@@ -46,19 +45,6 @@ function translate(error: FastifyError, bodyLimitMb: number): unknown {
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
     return new HearthError('invalid_request', error.message);
   return error;
-}
-
-/** Parses a request's body, or throws `invalid_request` that names the field. */
-export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const field = issue?.path.join('.') ?? '';
-  throw new HearthError(
-    'invalid_request',
-    field === '' ? `The body is wrong: ${issue?.message}` : `${field}: ${issue?.message}`,
-    field === '' ? {} : { param: field },
-  );
 }
 
 function pathOf(request: FastifyRequest): string {

@@ -3,6 +3,7 @@ import {
   HearthError,
   chatRequest,
   completionRequest,
+  parseBody,
   type BridgeStatus,
   type ModelEntry,
   type ModelList,
@@ -13,7 +14,6 @@ import type { Backend, Server } from '../backends/backend.ts';
 import type { Gateway } from '../gateway.ts';
 import { renderFim, trimFim } from '../models/fim.ts';
 import { authenticate, type Access } from './access-hook.ts';
-import { parseBody } from './errors.ts';
 import { generate } from './generate.ts';
 import { Supersede } from './supersede.ts';
 
@@ -117,7 +117,7 @@ function filledIn(body: CompletionBody, backend: Backend, server: Server): Recor
   const tokens = server.context - (body.max_tokens ?? ANSWER_TOKENS) - FIM_TOKENS;
   const input = trimFim(
     { prefix: prompt, suffix: suffix ?? '', context: hearth },
-    tokens * server.charactersPerToken,
+    Math.floor(tokens * server.bytesPerToken),
   );
   const fim = renderFim(backend.config.fim, input);
   if (fim === undefined)

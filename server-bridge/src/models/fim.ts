@@ -71,38 +71,61 @@ export function renderFim(format: FimFormat, input: FimInput): FimPrompt | undef
 const SUFFIX_SHARE = 0.25;
 
 /**
- * Cuts the input to a number of characters: the suffix from its end, the prefix from its start (at a line's start
+ * Cuts the input to a number of UTF-8 bytes: the suffix from its end, the prefix from its start (at a line's start
  * where one is near), and of the other files as many as still fit, from the first, since those are the most stable.
  */
-export function trimFim(input: FimInput, characters: number): FimInput {
-  const budget = Math.max(0, Math.floor(characters));
-  const suffixRoom = Math.max(Math.floor(budget * SUFFIX_SHARE), budget - input.prefix.length);
-  const suffix = withoutBrokenPair(input.suffix.slice(0, suffixRoom));
-  const prefix = tailByLine(input.prefix, budget - suffix.length);
+export function trimFim(input: FimInput, bytes: number): FimInput {
+  const budget = Math.max(0, Math.floor(bytes));
+  const suffixRoom = Math.max(Math.floor(budget * SUFFIX_SHARE), budget - utf8Length(input.prefix));
+  const suffix = headWithin(input.suffix, suffixRoom);
+  const prefix = tailWithin(input.prefix, budget - utf8Length(suffix));
   if (input.context === undefined) return { prefix, suffix };
 
-  let left = budget - suffix.length - prefix.length;
+  let left = budget - utf8Length(suffix) - utf8Length(prefix);
   const files = [];
   for (const file of input.context.files) {
-    left -= file.path.length + file.text.length;
+    left -= utf8Length(file.path) + utf8Length(file.text);
     if (left < 0) break;
     files.push(file);
   }
   return { prefix, suffix, context: { ...input.context, files } };
 }
 
-function tailByLine(text: string, room: number): string {
-  if (text.length <= room) return text;
-  const tail = text.slice(text.length - room);
+function headWithin(text: string, room: number): string {
+  let end = 0;
+  for (let left = room; end < text.length; end += unitsAt(text, end)) {
+    left -= utf8Bytes(text.codePointAt(end) ?? 0);
+    if (left < 0) break;
+  }
+  return text.slice(0, end);
+}
+
+/** A cut line would mislead the model, so a tail starts with a whole line unless that would cost more than a quarter. */
+function tailWithin(text: string, room: number): string {
+  let start = text.length;
+  for (let left = room; start > 0;) {
+    const before = start - unitsBefore(text, start);
+    left -= utf8Bytes(text.codePointAt(before) ?? 0);
+    if (left < 0) break;
+    start = before;
+  }
+  const tail = text.slice(start);
   const line = tail.indexOf('\n');
-  // A cut line would mislead the model, but dropping much for it would cost more.
-  if (line >= 0 && line < room / 4) return tail.slice(line + 1);
-  return isLowSurrogate(tail.charCodeAt(0)) ? tail.slice(1) : tail;
+  return start > 0 && line >= 0 && line < tail.length / 4 ? tail.slice(line + 1) : tail;
 }
 
-function withoutBrokenPair(text: string): string {
-  return text.length > 0 && isHighSurrogate(text.charCodeAt(text.length - 1)) ? text.slice(0, -1) : text;
+function utf8Length(text: string): number {
+  let length = 0;
+  for (const character of text) length += utf8Bytes(character.codePointAt(0) ?? 0);
+  return length;
 }
 
-const isHighSurrogate = (unit: number) => unit >= 0xd800 && unit <= 0xdbff;
-const isLowSurrogate = (unit: number) => unit >= 0xdc00 && unit <= 0xdfff;
+function utf8Bytes(codePoint: number): number {
+  if (codePoint < 0x80) return 1;
+  if (codePoint < 0x800) return 2;
+  return codePoint < 0x1_00_00 ? 3 : 4;
+}
+
+/** UTF-16 units of the character at, or before, a position: two for a surrogate pair. */
+const unitsAt = (text: string, at: number) => ((text.codePointAt(at) ?? 0) > 0xff_ff ? 2 : 1);
+const unitsBefore = (text: string, at: number) => (at >= 2 && unitsAt(text, at - 2) === 2 ? 2 : 1);

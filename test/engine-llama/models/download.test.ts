@@ -127,7 +127,7 @@ describe('fetching a model', () => {
       const gone = { ...model, url: 'http://127.0.0.1:1/test.gguf' };
       const resolution = await resolveModel(undefined, options(), gone);
       assert.ok(resolution.kind === 'resolved');
-      assert.equal(resolution.model.standin, true);
+      assert.equal(resolution.model.name, 'hearth-starter');
       assert.match(resolution.notice ?? '', /test couldn't be fetched.*stands in/);
     });
 
@@ -135,7 +135,7 @@ describe('fetching a model', () => {
       for (let i = 0; i < 2; i += 1) {
         const resolution = await resolveModel(undefined, options(), model);
         assert.ok(resolution.kind === 'resolved');
-        assert.deepEqual(resolution.model, { name: 'test', path: join(folder, 'test.gguf'), standin: false });
+        assert.deepEqual(resolution.model, { name: 'test', path: join(folder, 'test.gguf') });
       }
       assert.equal(ranges.length, 1);
     });

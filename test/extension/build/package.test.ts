@@ -18,6 +18,8 @@ describe('the VSIX', function () {
       'README.md',
       'extension/dist/main.cjs',
       'l10n/bundle.l10n.ru.json',
+      'media/completion.png',
+      'media/fallback.png',
       'media/icon.png',
       'package.json',
       'package.nls.json',

@@ -46,6 +46,8 @@ export interface Embedding {
 export interface Engine {
   /** Tokens a sequence holds, prompt and answer together. */
   readonly context: number;
+  /** UTF-8 bytes of ordinary code that one token stands for. */
+  readonly bytesPerToken: number;
   /** The prompt for the next assistant turn, by the model's own template. @throws HearthError invalid_request */
   chatPrompt(turns: readonly ChatTurn[]): string;
   /**

@@ -1,6 +1,7 @@
 /** The engine that runs a GGUF by llama.cpp (node-llama-cpp), several sequences at once. */
 import { HearthError } from '@hearth/protocol';
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
+import { bytesPerToken } from './bytes-per-token.ts';
 import type { ChatRenderer } from './chat-prompt.ts';
 import type { ChatTurn, Embedding, Engine, GenerationEvent, GenerationRequest, Load } from './engine.ts';
 import type { Embedder } from './embedder.ts';
@@ -20,6 +21,7 @@ export interface LlamaParts {
 
 export class LlamaEngine implements Engine {
   readonly context: number;
+  readonly bytesPerToken: number;
   readonly #parts: LlamaParts;
   readonly #pool: SequencePool<LlamaContextSequence>;
   readonly #closing = new AbortController();
@@ -30,6 +32,7 @@ export class LlamaEngine implements Engine {
     this.#parts = parts;
     this.#pool = new SequencePool(parts.sequences);
     this.context = parts.context.contextSize;
+    this.bytesPerToken = bytesPerToken(parts.model);
   }
 
   chatPrompt(turns: readonly ChatTurn[]): string {

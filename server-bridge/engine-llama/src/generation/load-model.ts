@@ -1,4 +1,5 @@
 /** Loads a GGUF into llama.cpp and hands back an engine on it. */
+import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { type Llama, type LlamaModel, LlamaLogLevel, getLlama } from 'node-llama-cpp';
 import type { ResolvedModel } from '../models/resolve.ts';
@@ -11,7 +12,7 @@ export type Gpu = 'auto' | 'off' | 'vulkan' | 'cuda' | 'metal';
 export interface LoadOptions {
   readonly context: number;
   readonly parallel: number;
-  /** Absent: one for the starter (more only wait for each other), the machine's physical cores otherwise. */
+  /** Absent: one for a small model, the machine's physical cores otherwise. */
   readonly threads: number | undefined;
   readonly gpu: Gpu;
   readonly log: Logger;
@@ -19,11 +20,17 @@ export interface LoadOptions {
   readonly onProgress: (fraction: number) => void;
 }
 
+/**
+ * A model this small fits into a processor's cache: a GPU only slows it down, and more threads only wait for each
+ * other (measured on the starter: 2,000 tokens/s with one thread, 3.5 with four on two cores).
+ */
+const SMALL_BYTES = 64 * 1024 * 1024;
+
 /** @throws Error as llama.cpp words it. Some broken files abort the process: check them first. */
 export async function loadModel(resolved: ResolvedModel, options: LoadOptions): Promise<LlamaEngine> {
-  // The starter fits into a processor's cache: a GPU would only slow it down.
-  const gpu = resolved.standin ? 'off' : options.gpu;
-  const wanted = options.threads ?? (resolved.standin ? 1 : undefined);
+  const small = statSync(resolved.path).size < SMALL_BYTES;
+  const gpu = small ? 'off' : options.gpu;
+  const wanted = options.threads ?? (small ? 1 : undefined);
   const llama = await startLlama(gpu, wanted, options.log);
   const threads = wanted ?? llama.cpuMathCores;
   const model = await llama.loadModel({
@@ -37,7 +44,7 @@ export async function loadModel(resolved: ResolvedModel, options: LoadOptions): 
     sequences: options.parallel,
     threads,
     // Measured on the starter: twice as fast from 1,000 tokens on; its many small heads are all in softmax.
-    flashAttention: resolved.standin ? true : 'auto',
+    flashAttention: small ? true : 'auto',
     createSignal: options.signal,
   });
   const sequences = Array.from({ length: options.parallel }, () => context.getSequence());

@@ -1,6 +1,6 @@
 /** The engine's HTTP side: OpenAI's endpoints over one loaded model. Built here, listened on by main. */
 import { randomUUID } from 'node:crypto';
-import { HearthError, toEnvelope } from '@hearth/protocol';
+import { HearthError, parseBody, toEnvelope } from '@hearth/protocol';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Engine, GenerationRequest } from '../generation/engine.ts';
 import { answer, clientGone } from './answer.ts';
@@ -13,7 +13,6 @@ import {
   completionBody,
   embeddingsBody,
   messageText,
-  parseBody,
   refuseUnsupported,
 } from './requests.ts';
 

@@ -19,16 +19,6 @@ export const embeddingsBody = embeddingsRequest.extend({
   encoding_format: z.enum(['float', 'base64']).nullish(),
 });
 
-/** @throws HearthError invalid_request, naming the first field at fault. */
-export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const param = issue?.path.join('.') ?? '';
-  const message = param === '' ? (issue?.message ?? 'Invalid request.') : `${param}: ${issue?.message}`;
-  throw new HearthError('invalid_request', message, param === '' ? {} : { param });
-}
-
 /** Text of a chat message: a string, or OpenAI's list of text parts. @throws HearthError invalid_request */
 export function messageText(content: unknown): string {
   const parsed = messageContent.safeParse(content);

@@ -7,8 +7,6 @@ import { type DownloadOptions, download, downloaded } from './download.ts';
 export interface ResolvedModel {
   readonly name: string;
   readonly path: string;
-  /** It is the starter: real inference, but no model that can code. */
-  readonly standin: boolean;
 }
 
 export type Resolution =
@@ -34,12 +32,12 @@ export async function resolveModel(
 }
 
 function found(path: string, name: string): Resolution {
-  return { kind: 'resolved', model: { name, path, standin: false } };
+  return { kind: 'resolved', model: { name, path } };
 }
 
 async function starter(folder: string): Promise<Resolution & { kind: 'resolved' }> {
   const path = await ensureStarter(folder);
-  return { kind: 'resolved', model: { name: STARTER_NAME, path, standin: true } };
+  return { kind: 'resolved', model: { name: STARTER_NAME, path } };
 }
 
 function nameOf(path: string): string {
