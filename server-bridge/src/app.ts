@@ -31,6 +31,8 @@ export interface Bridge {
   close: (drainMs: number) => Promise<void>;
 }
 
+/** For a client to send all of its request. */
+const REQUEST_TIMEOUT_MS = 60_000;
 const PROBE_INTERVAL_MS = 2_000;
 const PROBE_TIMEOUT_MS = 2_000;
 
@@ -60,6 +62,7 @@ export async function buildBridge({ config, log, version, onEngineEvent }: Bridg
     // One line a request, written below, with what an operator asks for.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' }),
     bodyLimit: config.limits.body_mb * 1024 * 1024,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     genReqId: () => `req_${randomUUID()}`,
     // A stream that is being read keeps its connection; everything idle may go at once when we close.
     forceCloseConnections: true,

@@ -6,7 +6,7 @@ describe('errors', () => {
   it('have the codes and statuses that the documentation lists, no more and no fewer', () => {
     const page = readFileSync(new URL('../../server-bridge/README.md', import.meta.url), 'utf8');
     const documented = Object.fromEntries(
-      Array.from(page.matchAll(/^\| `([a-z_]+)` \| (\d{3}) \|/gm), ([, code, status]) => [
+      Array.from(page.matchAll(/^\| `([a-z_]+)` +\| (\d{3}) +\|/gm), ([, code, status]) => [
         code,
         Number(status),
       ]),

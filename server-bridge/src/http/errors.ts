@@ -3,9 +3,12 @@ import { HearthError, toEnvelope } from '@hearth/protocol';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 export function installErrorHandling(app: FastifyInstance, bodyLimitMb: number): void {
-  app.setErrorHandler((error: FastifyError, request, reply) =>
-    sendError(reply, request, translate(error, bodyLimitMb)),
-  );
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    // Fastify closes the connection on a refused body, and a client still sending then sees a broken pipe instead of
+    // the reason. Kept open, the rest is read and dropped, for as long as requestTimeout allows.
+    void reply.removeHeader('connection');
+    return sendError(reply, request, translate(error, bodyLimitMb));
+  });
   app.setNotFoundHandler((request, reply) =>
     sendError(
       reply,

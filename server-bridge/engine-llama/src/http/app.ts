@@ -55,6 +55,8 @@ export function buildApp({ served, log, now }: AppOptions): FastifyInstance {
     const fault = asHearthError(error);
     if (fault === undefined) request.log.error({ err: error }, 'request failed');
     const { status, body } = toEnvelope(fault ?? error, request.id);
+    // A client still sending a refused body would see a broken pipe instead of this reply.
+    reply.removeHeader('connection');
     if (fault?.retryAfterS !== undefined) reply.header('retry-after', fault.retryAfterS);
     return reply.status(status).send(body);
   });
