@@ -1,6 +1,10 @@
 /** The schema of `hearth.yaml` (CONTRACT 2). Strict: an unknown key is an error. Durations become milliseconds. */
 import { z } from 'zod';
-import { duration } from './duration.ts';
+import { duration, timerDuration } from './duration.ts';
+
+/** Milliseconds. */
+const TIMEOUTS = { connect: 500, first_token: 8_000, stall: 4_000 };
+const EMBEDDED_TIMEOUTS = { connect: 500, first_token: 120_000, stall: 30_000 };
 
 const id = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, 'an id is letters, digits, ".", "_" and "-"');
 const port = z.int().min(0).max(65_535);
@@ -44,11 +48,12 @@ export const backendConfig = z
     /** Tokens. */
     context: z.int().positive().default(8_192),
     max_concurrency: z.int().positive().default(4),
+    /** Absent, each has its default: for an embedded engine, which may have to read a long prompt on a CPU, a long one. */
     timeouts: z
       .strictObject({
-        connect: duration.prefault('500ms'),
-        first_token: duration.prefault('8s'),
-        stall: duration.prefault('4s'),
+        connect: timerDuration.optional(),
+        first_token: timerDuration.optional(),
+        stall: timerDuration.optional(),
       })
       .prefault({}),
     runner: runnerConfig.prefault({ kind: 'none' }),
@@ -70,6 +75,7 @@ export const backendConfig = z
   .transform((backend) => ({
     ...backend,
     fim: backend.fim ?? (backend.engine === 'embedded' ? ('qwen' as const) : ('none' as const)),
+    timeouts: { ...(backend.engine === 'embedded' ? EMBEDDED_TIMEOUTS : TIMEOUTS), ...backend.timeouts },
   }));
 export type BackendConfig = z.infer<typeof backendConfig>;
 

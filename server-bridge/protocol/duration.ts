@@ -11,3 +11,11 @@ export const duration = z
     const unit = text.replace(/^\d+/, '') as keyof typeof UNIT_MS;
     return Number.parseInt(text, 10) * UNIT_MS[unit];
   });
+
+/** What a timer can count; Node lets longer ones fire at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+export const timerDuration = duration.refine(
+  (ms) => ms <= TIMER_MAX_MS,
+  'at most 24d: no timer counts longer',
+);

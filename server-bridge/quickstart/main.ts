@@ -18,6 +18,11 @@ const strong = (text: string) => styleText('bold', text, { stream: process.stdou
 
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort());
+// npm doesn't pass a SIGTERM on and can't pass a SIGKILL on: whoever ends it means all of this.
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) stop.abort();
+}, 1_000).unref();
 
 const options = new Command('npm start --')
   .description(words.about)

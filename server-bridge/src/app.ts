@@ -1,7 +1,6 @@
 /** Builds the bridge from its configuration: everything is constructed here, in order, and ended in reverse. */
-import { randomUUID } from 'node:crypto';
 import type { EngineEvent } from '@hearth/engine-llama/events';
-import { HEADER, type BridgeConfig } from '@hearth/protocol';
+import { HEADER, HearthError, type BridgeConfig } from '@hearth/protocol';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { KeyStore } from './access/key-store.ts';
@@ -10,10 +9,11 @@ import { Backend } from './backends/backend.ts';
 import { EmbeddedEngine } from './backends/embedded-engine.ts';
 import { Prober } from './backends/prober.ts';
 import { Gateway } from './gateway.ts';
-import { installErrorHandling } from './http/errors.ts';
+import { installErrorHandling, newRequestId, refuseMalformed, sendError } from './http/errors.ts';
 import { installRoutes } from './http/routes.ts';
 import { listModels } from './models/listing.ts';
 import { UNKNOWN } from './routing/health.ts';
+import { StatusFeed } from './status-feed.ts';
 
 export interface BridgeOptions {
   config: BridgeConfig;
@@ -33,16 +33,31 @@ export interface Bridge {
 
 /** For a client to send all of its request. */
 const REQUEST_TIMEOUT_MS = 60_000;
+/** For clients to read the end of their streams when the bridge closes. */
+const LAST_BYTES_MS = 500;
 const PROBE_INTERVAL_MS = 2_000;
 const PROBE_TIMEOUT_MS = 2_000;
 
 export async function buildBridge({ config, log, version, onEngineEvent }: BridgeOptions): Promise<Bridge> {
-  const backends = new Map(config.backends.map((backend) => [backend.id, new Backend(backend)]));
+  const created = Math.floor(Date.now() / 1_000);
+  const status: StatusFeed = new StatusFeed(() => ({
+    version,
+    models: listModels(
+      config,
+      (id) => backends.get(id)?.health ?? UNKNOWN,
+      (id) => backends.get(id)?.server?.context,
+      created,
+    ),
+    backends: Array.from(backends.values(), (backend) => backend.status()),
+  }));
+  const backends = new Map(
+    config.backends.map((backend) => [backend.id, new Backend(backend, () => status.changed())]),
+  );
   const engines = [...backends.values()]
     .filter((backend) => backend.config.engine === 'embedded')
     .map((backend) => new EmbeddedEngine(backend, { log, onEvent: onEngineEvent }));
   const gateway = new Gateway(config, backends, config.limits.queue, log);
-  const prober = new Prober(backends.values(), {
+  const prober = new Prober([...backends.values()], {
     log,
     interval: PROBE_INTERVAL_MS,
     timeout: PROBE_TIMEOUT_MS,
@@ -61,11 +76,15 @@ export async function buildBridge({ config, log, version, onEngineEvent }: Bridg
     loggerInstance: logger,
     // One line a request, written below, with what an operator asks for.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' }),
-    bodyLimit: config.limits.body_mb * 1024 * 1024,
+    bodyLimit: Math.floor(config.limits.body_mb * 1024 * 1024),
     requestTimeout: REQUEST_TIMEOUT_MS,
-    genReqId: () => `req_${randomUUID()}`,
-    // A stream that is being read keeps its connection; everything idle may go at once when we close.
-    forceCloseConnections: true,
+    genReqId: newRequestId,
+    frameworkErrors: (error, request, reply) => {
+      sendError(reply, request, new HearthError('invalid_request', error.message));
+    },
+    clientErrorHandler: refuseMalformed,
+    // What is idle may go at once when we close; a stream's last bytes get a moment, see `close`.
+    forceCloseConnections: 'idle',
   });
   // Only JSON: a web page may send text/plain anywhere without asking, and must not get an answer out of us.
   app.removeContentTypeParser('text/plain');
@@ -88,14 +107,7 @@ export async function buildBridge({ config, log, version, onEngineEvent }: Bridg
     done();
   });
   installErrorHandling(app, config.limits.body_mb);
-  const created = Math.floor(Date.now() / 1_000);
-  installRoutes(app, {
-    gateway,
-    access,
-    version,
-    backends: [...backends.values()],
-    models: () => listModels(config, (id) => backends.get(id)?.health ?? UNKNOWN, created),
-  });
+  installRoutes(app, { gateway, access, status });
 
   return {
     app,
@@ -111,7 +123,10 @@ export async function buildBridge({ config, log, version, onEngineEvent }: Bridg
       });
       await Promise.race([gateway.drain(), limit]);
       await prober.close();
+      status.close();
+      const force = setTimeout(() => app.server.closeAllConnections(), LAST_BYTES_MS);
       await app.close();
+      clearTimeout(force);
       await Promise.all(engines.map((engine) => engine.close()));
       await Promise.all(Array.from(backends.values(), (backend) => backend.close()));
       access?.keys[Symbol.dispose]();

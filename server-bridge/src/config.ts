@@ -66,15 +66,21 @@ function readConfig(file: string): BridgeConfig {
 
 /** Parses the text of a configuration file; `file` names it in messages and anchors relative paths. */
 export function parseConfig(text: string, file: string): BridgeConfig {
-  const document = parseDocument(text);
-  if (document.errors.length > 0)
-    throw new ConfigError(
-      file,
-      document.errors.map((error) => error.message.trimEnd()),
-    );
-  const parsed = bridgeConfig.safeParse(document.toJS() ?? {});
+  const parsed = bridgeConfig.safeParse(readYaml(text, file) ?? {});
   if (!parsed.success) throw new ConfigError(file, parsed.error.issues.flatMap(describeIssue));
   return anchored(parsed.data, dirname(resolve(file)));
+}
+
+function readYaml(text: string, file: string): unknown {
+  const document = parseDocument(text);
+  const problems = document.errors.map((error) => error.message.trimEnd());
+  if (problems.length > 0) throw new ConfigError(file, problems);
+  try {
+    return document.toJS();
+  } catch (error) {
+    // An alias that points nowhere, or one too many.
+    throw new ConfigError(file, [(error as Error).message]);
+  }
 }
 
 function anchored(config: BridgeConfig, folder: string): BridgeConfig {

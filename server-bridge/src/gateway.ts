@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { Backend, Server } from './backends/backend.ts';
 import type { Chunk } from './backends/chunks.ts';
 import type { Opened, StreamEnd } from './backends/upstream.ts';
-import { knownIds, route, type PassedOver, type RoutingTable } from './routing/candidates.ts';
+import { route, type PassedOver, type RoutingTable } from './routing/candidates.ts';
 
 export interface Ask {
   model: string | undefined;
@@ -59,10 +59,6 @@ export class Gateway {
    * when nobody can answer; the stream that it gives ends honestly if it is lost later.
    */
   async answer(ask: Ask): Promise<Answer> {
-    if (this.#draining)
-      throw new HearthError('draining', 'The bridge is shutting down; ask again in a moment.', {
-        retryAfterS: RETRY_AFTER_S,
-      });
     const chosen = route(this.#table, ask, (id) => this.#backend(id).health);
     if (chosen.kind === 'unknown_model')
       throw new HearthError(
@@ -80,6 +76,13 @@ export class Gateway {
       const release = await this.#place(backend, ask.signal);
       if (release === undefined) return { kind: 'cancelled' };
       queueMs += performance.now() - since;
+      const { state, reason } = backend.health;
+      if (state === 'down' || state === 'stopped') {
+        // It was lost while this request waited for a place there.
+        release();
+        passedOver.push({ backend: backend.config.id, reason: `${state}: ${reason}` });
+        continue;
+      }
       attempts++;
 
       const opened = await this.#ask(backend, ask).catch((error: unknown) => {
@@ -107,9 +110,17 @@ export class Gateway {
     throw noBackend(chosen.model, passedOver);
   }
 
-  /** Ids that a request may name, for messages. */
-  get known(): string[] {
-    return knownIds(this.#table);
+  /** Counts a request as running until the returned function is called. Throws `draining` once nothing new is taken. */
+  enter(): () => void {
+    if (this.#draining)
+      throw new HearthError('draining', 'The bridge is shutting down; ask again in a moment.', {
+        retryAfterS: RETRY_AFTER_S,
+      });
+    this.#active++;
+    return () => {
+      this.#active--;
+      if (this.#active === 0) this.#idle?.();
+    };
   }
 
   /** Takes nothing new and resolves when everything running has ended. */
@@ -127,29 +138,16 @@ export class Gateway {
     return backend;
   }
 
-  /** A place at the backend, counted as active work; undefined when the client left while waiting. */
+  /** A place at the backend; undefined when the client left while waiting for one. */
   async #place(backend: Backend, signal: AbortSignal): Promise<(() => void) | undefined> {
     const queued = [...this.#backends.values()].reduce((sum, one) => sum + one.slots.queued, 0);
-    if (this.#queueLimit > 0 && queued >= this.#queueLimit)
+    if (backend.slots.full && this.#queueLimit > 0 && queued >= this.#queueLimit)
       throw new HearthError('queue_full', `${queued} requests are waiting already.`, {
         retryAfterS: RETRY_AFTER_S,
       });
-    this.#active++;
-    const leave = () => {
-      this.#active--;
-      if (this.#active === 0) this.#idle?.();
-    };
     try {
-      const free = await backend.slots.take(signal);
-      let held = true;
-      return () => {
-        if (!held) return;
-        held = false;
-        free();
-        leave();
-      };
+      return await backend.slots.take(signal);
     } catch (error) {
-      leave();
       if (signal.aborted) return undefined;
       throw error;
     }

@@ -28,11 +28,14 @@ const announce = announceTo(process, options.json === true);
 const log = pino({ name: 'engine-llama', level: process.env['LOG_LEVEL'] ?? 'warn' }, pino.destination(2));
 const stopping = new AbortController();
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopping.abort());
+const halt = () => stopping.abort();
 if (options.exitWithParent) {
-  process.stdin.resume();
-  process.stdin.once('end', () => stopping.abort());
-  process.stdin.once('error', () => stopping.abort());
+  process.stdin.once('end', halt).once('error', halt).resume();
+  // Ctrl-C and a service manager signal the whole group; a parent that drains still needs its engine then.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => log.debug('the parent decides'));
+} else {
+  process.once('SIGTERM', halt).once('SIGINT', halt);
 }
 
 try {

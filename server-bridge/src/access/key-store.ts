@@ -1,11 +1,12 @@
 /** API keys in `state_dir/access.db`: only hashes are stored, and any number of processes may use the file at once. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Secret } from '@hearth/protocol';
 import { z } from 'zod';
 import { SCOPES, type Scope } from './principal.ts';
+import { inState } from './state-directory.ts';
 
 const keyRow = z.object({
   id: z.string(),
@@ -36,25 +37,9 @@ const NO_HASH = Buffer.alloc(32);
 export class KeyStore implements Disposable {
   readonly #database: DatabaseSync;
 
+  /** @throws StateUnusable */
   constructor(stateDirectory: string) {
-    mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-    const file = join(stateDirectory, 'access.db');
-    this.#database = new DatabaseSync(file, { timeout: 5_000 });
-    chmodSync(file, 0o600);
-    this.#database.exec(`
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
-      CREATE TABLE IF NOT EXISTS keys (
-        id TEXT PRIMARY KEY,
-        name TEXT NOT NULL,
-        hash BLOB NOT NULL,
-        scopes TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        expires_at TEXT,
-        revoked_at TEXT,
-        bind_ip TEXT
-      ) STRICT;
-    `);
+    this.#database = inState(stateDirectory, () => open(join(stateDirectory, 'access.db')));
   }
 
   /** The key itself is in the reply and nowhere else. */
@@ -104,7 +89,7 @@ export class KeyStore implements Disposable {
     const record = this.#byId(id);
     if (record === undefined || record.revoked_at !== null) return undefined;
     if (record.expires_at !== null && new Date(record.expires_at) <= now) return undefined;
-    if (record.bind_ip !== null && record.bind_ip !== address) return undefined;
+    if (record.bind_ip !== null && record.bind_ip !== unmapped(address)) return undefined;
     return record;
   }
 
@@ -116,6 +101,31 @@ export class KeyStore implements Disposable {
     const row = this.#database.prepare(`SELECT ${COLUMNS} FROM keys WHERE id = ?`).get(id);
     return row === undefined ? undefined : keyRow.parse(row);
   }
+}
+
+function open(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 5_000 });
+  chmodSync(file, 0o600);
+  database.exec(`
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    CREATE TABLE IF NOT EXISTS keys (
+      id TEXT PRIMARY KEY,
+      name TEXT NOT NULL,
+      hash BLOB NOT NULL,
+      scopes TEXT NOT NULL,
+      created_at TEXT NOT NULL,
+      expires_at TEXT,
+      revoked_at TEXT,
+      bind_ip TEXT
+    ) STRICT;
+  `);
+  return database;
+}
+
+/** A socket open to both families shows an IPv4 address inside an IPv6 one. */
+function unmapped(address: string): string {
+  return address.replace(/^::ffff:/i, '');
 }
 
 /** The secret is 256 random bits, so one fast hash is enough: there is nothing to guess from a list of passwords. */

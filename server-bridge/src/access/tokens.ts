@@ -1,7 +1,8 @@
 /** Short-lived tokens for the editor: EdDSA JWTs that name the key they came from and can't outlive it. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from 'jose';
+import { inState } from './state-directory.ts';
 
 const ALGORITHM = 'EdDSA';
 const ISSUER = 'hearth-bridge';
@@ -20,7 +21,8 @@ export class Tokens {
   /** Reads the signing key from `state_dir`, or makes it there (mode 0600) the first time. */
   static async open(stateDirectory: string, lifetimeMs: number): Promise<Tokens> {
     const file = join(stateDirectory, 'token-signing-key.json');
-    const jwk = readJwk(file) ?? (await makeJwk(stateDirectory, file));
+    const made = await newJwk();
+    const jwk = inState(stateDirectory, () => readJwk(file) ?? keepJwk(file, made));
     const { d: _, ...publicJwk } = jwk;
     const privateKey = (await importJWK(jwk, ALGORITHM)) as CryptoKey;
     const publicKey = (await importJWK(publicJwk, ALGORITHM)) as CryptoKey;
@@ -65,11 +67,22 @@ function readJwk(file: string): JWK | undefined {
   }
 }
 
-async function makeJwk(directory: string, file: string): Promise<JWK> {
+async function newJwk(): Promise<JWK> {
   const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const jwk = await exportJWK(privateKey);
-  // `wx`: of two bridges that start at once, one makes the key and the other fails loudly instead of overwriting it.
-  writeFileSync(file, JSON.stringify(jwk), { mode: 0o600, flag: 'wx' });
-  return jwk;
+  return await exportJWK(privateKey);
+}
+
+/** The key that is in the file afterwards, which is another's if that was quicker. */
+function keepJwk(file: string, jwk: JWK): JWK {
+  // Written whole beside it, then linked: a crash leaves no half key, and of two bridges that start at once one wins.
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, JSON.stringify(jwk), { mode: 0o600 });
+  try {
+    linkSync(draft, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    unlinkSync(draft);
+  }
+  return readJwk(file) ?? jwk;
 }

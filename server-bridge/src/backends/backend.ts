@@ -22,12 +22,15 @@ export class Backend {
   readonly config: BackendConfig;
   readonly slots: Slots;
   readonly upstream: Upstream;
+  readonly #onChange: () => void;
   #health: Health = UNKNOWN;
   #server: Server | undefined;
 
-  constructor(config: BackendConfig) {
+  /** `onChange` is called whenever its status document may have become another. */
+  constructor(config: BackendConfig, onChange: () => void) {
     this.config = config;
-    this.slots = new Slots(config.max_concurrency);
+    this.#onChange = onChange;
+    this.slots = new Slots(config.max_concurrency, onChange);
     this.upstream = new Upstream(config.timeouts);
     if (config.url !== undefined)
       this.#server = {
@@ -50,10 +53,12 @@ export class Backend {
   /** The embedded engine has started (again), or has gone. */
   serverIs(server: Server | undefined): void {
     this.#server = server;
+    this.#onChange();
   }
 
   learn(event: HealthEvent): void {
     this.#health = nextHealth(this.#health, event);
+    this.#onChange();
   }
 
   status(): BackendStatus {

@@ -23,7 +23,7 @@ interface ToolCallDelta {
 }
 
 export interface Chunk {
-  choices?: Choice[];
+  choices?: Choice[] | null;
   error?: string | { message?: string } | null;
   [field: string]: unknown;
 }
@@ -55,9 +55,9 @@ export class Collector {
     this.#object = object;
   }
 
-  add({ choices = [], ...envelope }: Chunk): void {
+  add({ choices, ...envelope }: Chunk): void {
     this.#envelope = { ...this.#envelope, ...withoutNulls(envelope) };
-    for (const choice of choices) {
+    for (const choice of choices ?? []) {
       const index = choice.index ?? 0;
       this.#choices.set(index, merge(this.#choices.get(index) ?? { index }, choice) as Choice);
     }

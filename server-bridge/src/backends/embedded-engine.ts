@@ -10,6 +10,8 @@ import type { Backend } from './backend.ts';
 
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
+/** The engine itself takes two seconds at the most to stop. */
+const STOP_MS = 5_000;
 
 export interface EmbeddedEngineOptions {
   log: Logger;
@@ -42,8 +44,12 @@ export class EmbeddedEngine {
   /** Ends the process and waits until it is gone. */
   async close(): Promise<void> {
     this.#stop.abort();
-    this.#child?.kill('SIGTERM');
+    const child = this.#child;
+    // Its own signals are for whoever sits at the terminal; letting go of the leash is what ends it.
+    child?.stdin?.end();
+    const timer = setTimeout(() => child?.kill('SIGKILL'), STOP_MS);
     await this.#running;
+    clearTimeout(timer);
   }
 
   async #keepRunning(): Promise<void> {
@@ -55,7 +61,7 @@ export class EmbeddedEngine {
       if (this.#stop.signal.aborted) return;
       this.#backend.learn({ kind: 'gone', reason });
       delay = wasReady ? FIRST_RETRY_MS : Math.min(delay * 2, LAST_RETRY_MS);
-      this.#options.log.warn({ backend: this.#backend.config.id, reason, retry_ms: delay }, 'engine ended');
+      this.#options.log.info({ backend: this.#backend.config.id, retry_ms: delay }, 'engine starts again');
       await sleep(delay, undefined, { signal: this.#stop.signal }).catch(ignoreAbort);
     }
   }
@@ -97,12 +103,16 @@ export class EmbeddedEngine {
 
     const [code, signal] = await exited(child);
     this.#child = undefined;
-    if (failure !== undefined) return { wasReady, reason: failure };
-    const how = signal === null ? `exit code ${code}` : signal;
-    const reason = `the engine's process ended (${how})${lastLine(lastWords)}`;
-    // A crash inside llama.cpp has no last words of its own.
-    this.#options.onEvent?.(config.id, { event: 'failed', message: reason });
-    return { wasReady, reason };
+    if (failure === undefined) {
+      // A crash inside llama.cpp tells nobody by itself.
+      failure = `the engine's process ended (${signal ?? `exit code ${code}`})`;
+      this.#options.onEvent?.(config.id, { event: 'failed', message: failure });
+    }
+    this.#options.log.warn(
+      { backend: config.id, reason: failure, stderr: lastWords.trimEnd() },
+      'engine ended',
+    );
+    return { wasReady, reason: withoutFolders(failure) };
   }
 }
 
@@ -136,9 +146,9 @@ function parseEvent(line: string): EngineEvent | undefined {
   }
 }
 
-function lastLine(text: string): string {
-  const line = text.trimEnd().split('\n').at(-1)?.trim();
-  return line === undefined || line === '' ? '' : `: ${line}`;
+/** Reasons are shown to anybody who can reach the port, and the server's folders are nobody's business. */
+function withoutFolders(text: string): string {
+  return text.replace(/(?<![\w:/.])(?:\/[^\s/]+)+\/(?=[^\s/])|\b[A-Za-z]:\\(?:[^\s\\]+\\)*/g, '');
 }
 
 function ignoreAbort(error: unknown): void {

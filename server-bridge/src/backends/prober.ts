@@ -20,13 +20,13 @@ export interface ProberOptions {
 }
 
 export class Prober {
-  readonly #backends: Iterable<Backend>;
+  readonly #backends: readonly Backend[];
   readonly #options: ProberOptions;
   readonly #agent = new Agent({ connections: 1, keepAliveTimeout: 1 });
   readonly #stop = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(backends: Iterable<Backend>, options: ProberOptions) {
+  constructor(backends: readonly Backend[], options: ProberOptions) {
     this.#backends = backends;
     this.#options = options;
   }
@@ -45,7 +45,7 @@ export class Prober {
   }
 
   async #round(): Promise<void> {
-    await Promise.all(Array.from(this.#backends, (backend) => this.#probe(backend)));
+    await Promise.all(this.#backends.map((backend) => this.#probe(backend)));
   }
 
   async #probe(backend: Backend): Promise<void> {

@@ -1,8 +1,10 @@
 /** The commands and their options; turns what went wrong into a message and an exit code (CONTRACT 1). */
+import { isIP } from 'node:net';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { duration } from '@hearth/protocol';
 import { isScope } from '../access/key-store.ts';
 import { SCOPES, type Scope } from '../access/principal.ts';
+import { StateUnusable } from '../access/state-directory.ts';
 import { ConfigError } from '../config.ts';
 import { CommandFailed } from './failure.ts';
 import { createKey, listKeys, revokeKey } from './keys.ts';
@@ -24,8 +26,8 @@ export async function runCli(argv: string[]): Promise<number> {
       process.stderr.write(`hearth-bridge: ${error.message}\n`);
       return USAGE;
     }
-    const message =
-      error instanceof CommandFailed ? error.message : ((error as Error).stack ?? String(error));
+    const isPlain = error instanceof CommandFailed || error instanceof StateUnusable;
+    const message = isPlain ? error.message : ((error as Error).stack ?? String(error));
     process.stderr.write(`hearth-bridge: ${message}\n`);
     return FAILED;
   }
@@ -58,10 +60,10 @@ function buildProgram(): Command {
   keys
     .command('create')
     .description('make a key; it is shown once and never stored')
-    .requiredOption('--name <name>', 'whose it is')
+    .requiredOption('--name <name>', 'whose it is', parseName)
     .option('--scope <scopes>', `comma-separated: ${SCOPES.join(', ')}`, parseScopes, ['inference'])
     .option('--expires <duration>', 'for how long it holds, such as 90d', parseDuration)
-    .option('--bind-ip <address>', 'the only address that may use it')
+    .option('--bind-ip <address>', 'the only address that may use it', parseAddress)
     .addOption(config())
     .addOption(json())
     .action(createKey);
@@ -88,8 +90,23 @@ function parseScopes(text: string): Scope[] {
   return scopes as Scope[];
 }
 
+/** A hundred years: beyond it a date is no date. */
+const LONGEST_MS = 36_525 * 86_400_000;
+
 function parseDuration(text: string): number {
   const parsed = duration.safeParse(text);
   if (!parsed.success) throw new InvalidArgumentError('Such as 12h or 90d.');
+  if (parsed.data > LONGEST_MS) throw new InvalidArgumentError('A hundred years (36525d) at the most.');
   return parsed.data;
+}
+
+function parseName(text: string): string {
+  // Names are printed to terminals: a control character there could do more than name.
+  if (/^[^\p{C}]{1,64}$/u.test(text)) return text;
+  throw new InvalidArgumentError('1 to 64 characters, none of them a control character.');
+}
+
+function parseAddress(text: string): string {
+  if (isIP(text) !== 0) return text;
+  throw new InvalidArgumentError('An IPv4 or IPv6 address.');
 }

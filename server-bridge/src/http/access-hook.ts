@@ -10,11 +10,15 @@ export interface Access {
   tokens: Tokens;
 }
 
-/** Resolves the principal or throws `invalid_api_key` / `forbidden`. Without `access` everybody is anonymous. */
+/**
+ * Resolves the principal or throws `invalid_api_key` / `forbidden`. Without `access` everybody is anonymous. With
+ * `keyOnly` a token doesn't do: where tokens are given out, one that could renew itself would never end.
+ */
 export async function authenticate(
   access: Access | undefined,
   request: FastifyRequest,
   scope: Scope,
+  { keyOnly = false } = {},
 ): Promise<Principal> {
   if (access === undefined) return ANONYMOUS;
   const credential = credentialOf(request);
@@ -24,7 +28,7 @@ export async function authenticate(
   const now = new Date();
   let record;
   if (credential.startsWith('hk_')) record = access.keys.verify(credential, request.ip, now);
-  else {
+  else if (!keyOnly) {
     const keyId = await access.tokens.verify(credential, now);
     record = keyId === undefined ? undefined : access.keys.valid(keyId, request.ip, now);
   }

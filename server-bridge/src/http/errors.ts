@@ -1,5 +1,7 @@
 /** Turns whatever went wrong into the error envelope: fastify's own faults, ours, and the unexpected. */
-import { HearthError, toEnvelope } from '@hearth/protocol';
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { HEADER, HearthError, toEnvelope } from '@hearth/protocol';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 export function installErrorHandling(app: FastifyInstance, bodyLimitMb: number): void {
@@ -16,6 +18,27 @@ export function installErrorHandling(app: FastifyInstance, bodyLimitMb: number):
       new HearthError('not_found', `There is nothing at ${request.method} ${pathOf(request)}.`),
     ),
   );
+}
+
+/** Answers what isn't even a request: a malformed one, or headers beyond the limit. The socket is raw here. */
+export function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  const message =
+    error.code === 'HPE_HEADER_OVERFLOW' ? 'The headers are too large.' : 'This is not an HTTP request.';
+  const { body } = toEnvelope(new HearthError('invalid_request', message), newRequestId());
+  const text = JSON.stringify(body);
+  const head = [
+    'HTTP/1.1 400 Bad Request',
+    `${HEADER.requestId}: ${body.error.request_id}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(text)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
+}
+
+export function newRequestId(): string {
+  return `req_${randomUUID()}`;
 }
 
 /** Sends the envelope with its status and headers. */

@@ -1,11 +1,11 @@
 /** Answers a completion or a chat turn: as server-sent events while the client reads, or as one JSON document. */
-import { Readable } from 'node:stream';
 import { HEADER, HearthError, toEnvelope } from '@hearth/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Collector, type Chunk } from '../backends/chunks.ts';
 import type { StreamEnd } from '../backends/upstream.ts';
 import type { Answered, Ask, Gateway } from '../gateway.ts';
 import { sendError } from './errors.ts';
+import { clientSignal, sendEvents, whenClosed } from './event-stream.ts';
 import type { Supersede } from './supersede.ts';
 
 export interface Generation extends Omit<Ask, 'signal'> {
@@ -20,15 +20,13 @@ export async function generate(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const cancel = new AbortController();
-  // The reply's socket closing is the one sign of a client that left, whatever state the request is in.
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) cancel.abort();
-  });
+  const cancel = clientSignal(reply);
+  // Active until the last byte is out, which is later than the backend's last word.
+  whenClosed(reply, gateway.enter());
   const token = request.headers[HEADER.supersede];
   if (typeof token === 'string') {
     const { done } = supersede.enter(generation.keyId, token, cancel);
-    reply.raw.once('close', done);
+    whenClosed(reply, done);
   }
 
   const answer = await gateway.answer({ ...generation, signal: cancel.signal });
@@ -37,11 +35,7 @@ export async function generate(
   if (answer.kind === 'refused') return refused(reply, request, answer.status, answer.body);
   if (!generation.stream) return await whole(generation, answer.chunks, cancel.signal, request, reply);
 
-  void reply.header('content-type', 'text/event-stream; charset=utf-8');
-  void reply.header('cache-control', 'no-cache');
-  // nginx would otherwise hold the stream back.
-  void reply.header('x-accel-buffering', 'no');
-  return reply.send(Readable.from(events(answer.chunks, cancel.signal, request)));
+  return sendEvents(reply, events(answer.chunks, cancel.signal, request));
 }
 
 function describe(reply: FastifyReply, by: Answered): void {
@@ -89,17 +83,22 @@ async function whole(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const collector = new Collector(generation.role === 'chat' ? 'chat.completion' : 'text_completion');
-  for (;;) {
-    const next = await chunks.next();
-    if (next.done !== true) {
+  let end: StreamEnd;
+  try {
+    for (;;) {
+      const next = await chunks.next();
+      if (next.done === true) {
+        end = next.value;
+        break;
+      }
       collector.add(next.value);
-      continue;
     }
-    const end = next.value;
-    if (end.kind === 'done') return reply.send(collector.reply());
-    if (end.kind === 'cancelled') return cancelled(signal, request, reply);
-    return sendError(reply, request, lost(end));
+  } finally {
+    await chunks.return({ kind: 'cancelled' });
   }
+  if (end.kind === 'done') return reply.send(collector.reply());
+  if (end.kind === 'cancelled') return cancelled(signal, request, reply);
+  return sendError(reply, request, lost(end));
 }
 
 function lost(end: StreamEnd & { kind: 'lost' }): HearthError {

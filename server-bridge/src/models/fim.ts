@@ -67,6 +67,9 @@ export function renderFim(format: FimFormat, input: FimInput): FimPrompt | undef
   return { prompt: render(input), stop };
 }
 
+/** What a format puts around a file: its separator token, which a byte-level vocabulary counts as one, and line ends. */
+const FILE_BYTES = 8;
+
 /** Of a budget too small for everything, the suffix gets this share; the prefix, which matters most, gets the rest. */
 const SUFFIX_SHARE = 0.25;
 
@@ -84,7 +87,7 @@ export function trimFim(input: FimInput, bytes: number): FimInput {
   let left = budget - utf8Length(suffix) - utf8Length(prefix);
   const files = [];
   for (const file of input.context.files) {
-    left -= utf8Length(file.path) + utf8Length(file.text);
+    left -= utf8Length(file.path) + utf8Length(file.text) + FILE_BYTES;
     if (left < 0) break;
     files.push(file);
   }

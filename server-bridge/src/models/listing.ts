@@ -6,6 +6,8 @@ import type { Health } from '../routing/health.ts';
 export function listModels(
   table: RoutingTable,
   health: (backend: string) => Health,
+  /** Tokens a running backend takes, where it says so itself. */
+  context: (backend: string) => number | undefined,
   created: number,
 ): ModelEntry[] {
   return table.models.map((model) => {
@@ -22,7 +24,7 @@ export function listModels(
       hearth: {
         title: model.title ?? model.id,
         roles,
-        context: shown?.context ?? 0,
+        context: shown === undefined ? 0 : (context(shown.id) ?? shown.context),
         fim: shown?.fim ?? 'none',
         state: first === undefined ? 'down' : first.fallback ? 'fallback' : 'ready',
         served_by: first?.backend.id ?? null,

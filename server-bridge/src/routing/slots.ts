@@ -4,12 +4,21 @@ export class Slots {
   readonly #capacity: number;
   #taken = 0;
 
-  constructor(capacity: number) {
+  readonly #onChange: () => void;
+
+  /** `onChange` is called after each change of the counts. */
+  constructor(capacity: number, onChange: () => void = () => {}) {
     this.#capacity = capacity;
+    this.#onChange = onChange;
   }
 
   get inFlight(): number {
     return this.#taken;
+  }
+
+  /** Whether the next one would have to wait. */
+  get full(): boolean {
+    return this.#taken >= this.#capacity;
   }
 
   get queued(): number {
@@ -24,6 +33,7 @@ export class Slots {
     signal.throwIfAborted();
     if (this.#taken < this.#capacity) this.#taken++;
     else await this.#turn(signal);
+    this.#onChange();
 
     let held = true;
     return () => {
@@ -33,6 +43,7 @@ export class Slots {
       // The place goes straight to the next in line, so that nobody arriving now can slip in between.
       if (next === undefined) this.#taken--;
       else next();
+      this.#onChange();
     };
   }
 
@@ -43,9 +54,11 @@ export class Slots {
       // Already called up: the place is ours, and the caller sees the abort at its next step.
       if (place < 0) return;
       this.#waiting.splice(place, 1);
+      this.#onChange();
       reject(signal.reason as Error);
     };
     this.#waiting.push(resolve);
+    this.#onChange();
     signal.addEventListener('abort', leave, { once: true });
     await promise;
     signal.removeEventListener('abort', leave);

@@ -1,0 +1,37 @@
+/** What a backend is sent: the client's request, less what is ours, in the backend's own terms. */
+import type { CompletionRequest } from '@hearth/protocol';
+import type { Backend, Server } from '../backends/backend.ts';
+import { renderFim, trimFim } from '../models/fim.ts';
+
+/** Tokens kept for the answer where the request doesn't say. */
+const ANSWER_TOKENS = 256;
+/** The format's own tokens around the text, with room to spare. */
+const FIM_TOKENS = 16;
+
+/** With a `suffix`, a raw prompt in the format of the model that was chosen, trimmed to its context. */
+export function completionBody(
+  body: CompletionRequest,
+  backend: Backend,
+  server: Server,
+): Record<string, unknown> {
+  const { suffix, hearth, ...plain } = body;
+  if (suffix == null) return plain;
+  const { prompt, stop, ...rest } = plain;
+  // Whatever is asked for, half of the context is the prompt's: an answer to nothing is worth nothing.
+  const answer = Math.min(body.max_tokens ?? ANSWER_TOKENS, Math.floor(server.context / 2));
+  const tokens = server.context - answer - FIM_TOKENS;
+  const input = trimFim(
+    { prefix: prompt, suffix, context: hearth },
+    Math.floor(tokens * server.bytesPerToken),
+  );
+  const fim = renderFim(backend.config.fim, input);
+  if (fim === undefined)
+    throw new Error(`backend ${backend.config.id} has no FIM format but was chosen for one`);
+  const asked = typeof stop === 'string' ? [stop] : (stop ?? []);
+  return { ...rest, prompt: fim.prompt, stop: [...asked, ...fim.stop], max_tokens: answer };
+}
+
+/** A client that wants one document gets the usage in it; one that streams decides for itself. */
+export function withUsage(body: Record<string, unknown>): Record<string, unknown> {
+  return body.stream === true ? body : { ...body, stream_options: { include_usage: true } };
+}
