@@ -4,6 +4,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { modelFolder } from '../../server-bridge/engine-llama/src/models/folder.ts';
+import { ensureStarter } from '../../server-bridge/engine-llama/starter/ensure.ts';
 import { run, start } from '../support/cli.ts';
 
 describe('hearth-bridge', () => {
@@ -104,6 +106,51 @@ models:
     assert.equal((await keys('revoke', made.id ?? '')).code, 0);
     assert.equal(await models(), 401);
     assert.equal((await keys('revoke', 'ffffffffffff')).code, 1);
-    assert.equal((await keys('create', '--name', 'x', '--scope', 'root')).code, 2);
+    for (const wrong of [
+      ['--name', 'x', '--scope', 'root'],
+      ['--name', ''],
+      ['--name', 'a\u001b[2J'],
+      ['--name', 'x', '--expires', '99999999999d'],
+      ['--name', 'x', '--bind-ip', 'not-an-ip'],
+    ]) {
+      const { code, stderr } = await keys('create', ...wrong);
+      assert.equal(code, 2, stderr);
+      assert.ok(!stderr.includes('    at '), stderr);
+    }
+  });
+
+  it('says that its state folder can’t be used: exit 1, no stack', async () => {
+    const file = await write(
+      'state.yaml',
+      (await readFile(await config('plain.yaml'), 'utf8')).replace('./plain.yaml-state', './plain.yaml/x'),
+    );
+    const { code, stderr } = await run('hearth-bridge', ['serve', '--config', file]);
+    assert.equal(code, 1);
+    assert.match(stderr, /state_dir .*plain\.yaml\/x can't be used/);
+    assert.ok(!stderr.includes('    at '), stderr);
+  });
+
+  it('drains on a Ctrl-C that the whole process group gets: the engine answers to the end', async () => {
+    const model = await ensureStarter(modelFolder(process.env));
+    const file = await write(
+      'group.yaml',
+      `listen: { api: { host: 127.0.0.1, port: 0 } }
+state_dir: ./group-state
+auth: { mode: none }
+backends: [{ id: own, engine: embedded, model: "${model}", context: 2048 }]
+models: [{ id: coder, backends: [own] }]
+`,
+    );
+    await using bridge = start('hearth-bridge', ['serve', '--config', file], {}, { detached: true });
+    const [, url] = await bridge.prints(/on (http:\S+)/);
+    await bridge.prints(/engine ready/);
+    const reply = await fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ messages: [{ role: 'user', content: 'hi' }], stream: true, temperature: 0 }),
+    });
+    process.kill(-(bridge.child.pid ?? 0), 'SIGINT');
+    assert.match(await reply.text(), /\[DONE\]/);
+    assert.equal((await bridge.finished).code, 0);
   });
 });

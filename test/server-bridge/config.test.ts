@@ -63,6 +63,7 @@ describe('configuration', () => {
     assert.deepEqual(config.backends[0]?.timeouts, { connect: 500, first_token: 8_000, stall: 4_000 });
     assert.equal(config.backends[1]?.model, '/etc/hearth/models/light.gguf');
     assert.equal(config.backends[1]?.fim, 'qwen');
+    assert.equal(config.backends[1]?.timeouts.first_token, 120_000);
   });
 
   for (const [title, from, to, expected] of [
@@ -110,6 +111,13 @@ describe('configuration', () => {
       '',
       /^backends\[0\]\.url: engine vllm needs the url/,
     ],
+    [
+      'a time no timer can count',
+      'first_token: 8s',
+      'first_token: 999h',
+      /^backends\[0\]\.timeouts\.first_token: at most 24d/,
+    ],
+    ['an alias that points nowhere', 'state_dir: ./state', 'state_dir: *nowhere', /nowhere/],
     ['what is not YAML', 'listen:', 'listen: [', /./],
   ] as const)
     it(`says where and what: ${title}`, () => {

@@ -61,6 +61,8 @@ describe('bridge: embedded engines (the real llama.cpp)', function () {
     await backendIs(bridge, 'second', 'down', /truncated/);
     const ready = await fetch(`${bridge.url}/ready`);
     assert.equal(ready.status, 503);
+    const told = await ready.text();
+    assert.ok(!told.includes(folder), told);
     const reply = await fetch(`${bridge.url}/v1/completions`, request());
     assert.equal(reply.status, 503);
     assert.equal(((await reply.json()) as { error: { code: string } }).error.code, 'no_backend');
@@ -78,6 +80,14 @@ describe('bridge: embedded engines (the real llama.cpp)', function () {
     }
     for (const backend of ['first', 'second'])
       assert.throws(() => process.kill(pidOf(bridge, backend), 0), /ESRCH/);
+  });
+
+  it('that hang do not keep the bridge from stopping', async () => {
+    const bridge = await two(model, model);
+    await backendIs(bridge, 'first', 'up');
+    process.kill(pidOf(bridge, 'first'), 'SIGSTOP');
+    await bridge[Symbol.asyncDispose]();
+    assert.throws(() => process.kill(pidOf(bridge, 'first'), 0), /ESRCH/);
   });
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { KeyStore } from '../../server-bridge/src/access/key-store.ts';
 import { startBridge, twoBackends } from '../support/bridge.ts';
 import {
   answersStatus,
@@ -49,6 +49,10 @@ describe('bridge: before the first token, a failing backend is not seen by the c
       startStream(response);
       response.end('data: {"error":{"message":"out of memory"}}\n\n');
     },
+    'sends an empty chunk and ends': (response) => {
+      startStream(response);
+      response.end('data: {"choices":null}\n\n');
+    },
     'sends what is not JSON': (response) => {
       startStream(response);
       response.end('data: <html>\n\n');
@@ -71,6 +75,29 @@ describe('bridge: before the first token, a failing backend is not seen by the c
       }
     });
 
+  it('uses a backend again that has come back', async () => {
+    const port = await freePort();
+    await using second = await startFakeBackend(says('second'));
+    await using bridge = await startBridge(twoBackends(`http://127.0.0.1:${port}`, second.url));
+    const backend = async () =>
+      (await ask(bridge.url, '/v1/completions', { prompt: 'x' })).headers.get('x-hearth-backend');
+    assert.equal(await backend(), 'second');
+    await using _first = await startFakeBackend(says('first'), port);
+    while ((await backend()) !== 'first') await new Promise((resolve) => setTimeout(resolve, 50));
+  });
+
+  it('goes to the fallback at once with what waits at a backend that is lost meanwhile', async () => {
+    await using first = await startFakeBackend(hangs);
+    await using second = await startFakeBackend(says('second'));
+    await using bridge = await startBridge(twoBackends(first.url, second.url, { max_concurrency: 1 }));
+    const replies = await Promise.all(
+      Array.from({ length: 6 }, async () => await ask(bridge.url, '/v1/completions', { prompt: 'x' })),
+    );
+    assert.ok(replies.every((reply) => reply.status === 200));
+    // Two silences make it down; nobody after them waits for a third.
+    assert.equal(first.seen.length, 2);
+  });
+
   it('counts the attempts and leaves out a backend that is down', async () => {
     await using second = await startFakeBackend();
     await using bridge = await startBridge(twoBackends(`http://127.0.0.1:${await freePort()}`, second.url));
@@ -88,6 +115,26 @@ describe('bridge: before the first token, a failing backend is not seen by the c
       state: 'fallback',
       served_by: 'second',
     });
+  });
+
+  it('tells what it can of a reply with empty chunks in it, and keeps no place for it', async () => {
+    await using first = await startFakeBackend((response) => {
+      startStream(response);
+      for (const choices of [
+        'null',
+        '[{"index":0,"text":"fine"}]',
+        'null',
+        '[{"index":0,"finish_reason":"stop"}]',
+      ])
+        response.write(`data: {"choices":${choices}}\n\n`);
+      response.end('data: [DONE]\n\n');
+    });
+    await using second = await startFakeBackend();
+    await using bridge = await startBridge(twoBackends(first.url, second.url, { max_concurrency: 1 }));
+    for (let request = 0; request < 3; request++) {
+      const reply = await ask(bridge.url, '/v1/completions', { prompt: 'x' });
+      assert.match(await reply.text(), /"fine"/);
+    }
   });
 
   it("passes a backend's own 4xx on, once", async () => {
@@ -177,6 +224,36 @@ describe('bridge: a client that leaves frees the backend', () => {
       await placesAreFree(bridge.url);
     });
 
+  it('however early it leaves, with a token that takes time to check', async () => {
+    await using first = await startFakeBackend(hangs);
+    await using second = await startFakeBackend(hangs);
+    const patient = { timeouts: { first_token: '60s', stall: '60s' } };
+    await using bridge = await startBridge({
+      ...twoBackends(first.url, second.url, patient),
+      auth: { mode: 'keys' },
+    });
+    using keys = new KeyStore(bridge.stateDir);
+    const { key } = keys.create(
+      { name: 'pc', scopes: ['inference'], expiresAt: undefined, bindIp: undefined },
+      new Date(),
+    );
+    const headers = { authorization: `Bearer ${key.reveal()}` };
+    const given = await fetch(`${bridge.url}/hearth/v1/token`, { method: 'POST', headers });
+    const { token } = (await given.json()) as { token: string };
+    for (let request = 0; request < 60; request++) {
+      const socket = connect(Number(new URL(bridge.url).port), '127.0.0.1');
+      await once(socket, 'connect');
+      const body = '{"prompt":"x"}';
+      socket.write(
+        `POST /v1/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${token}\r\n` +
+          `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      );
+      await new Promise((resolve) => setTimeout(resolve, request % 6));
+      socket.destroy();
+    }
+    await placesAreFree(bridge.url, headers);
+  });
+
   it('while it waits for a place', async () => {
     await using first = await startFakeBackend(hangs);
     await using second = await startFakeBackend();
@@ -223,14 +300,14 @@ describe('bridge: a client that leaves frees the backend', () => {
   });
 });
 
-async function loadOf(url: string): Promise<{ in_flight: number; queued: number }[]> {
-  const status = (await (await fetch(`${url}/hearth/v1/status`)).json()) as {
+async function loadOf(url: string, headers = {}): Promise<{ in_flight: number; queued: number }[]> {
+  const status = (await (await fetch(`${url}/hearth/v1/status`, { headers })).json()) as {
     backends: { in_flight: number; queued: number }[];
   };
   return status.backends;
 }
 
-async function placesAreFree(url: string): Promise<void> {
-  while ((await loadOf(url)).some((backend) => backend.in_flight + backend.queued > 0))
+async function placesAreFree(url: string, headers = {}): Promise<void> {
+  while ((await loadOf(url, headers)).some((backend) => backend.in_flight + backend.queued > 0))
     await new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { KeyStore } from '../../server-bridge/src/access/key-store.ts';
 import { startBridge, twoBackends } from '../support/bridge.ts';
-import { hangs, says, startFakeBackend } from '../support/fake-backend.ts';
+import { after, answersStatus, hangs, says, startFakeBackend } from '../support/fake-backend.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const completion = (body: unknown, headers: Record<string, string> = {}) => ({
@@ -44,6 +44,19 @@ describe('bridge: the HTTP API', () => {
     assert.ok(!('suffix' in body) && !('hearth' in body));
   });
 
+  it('keeps half of the context for the text, however long an answer is asked for', async () => {
+    await using first = await startFakeBackend();
+    await using second = await startFakeBackend();
+    await using bridge = await startBridge(twoBackends(first.url, second.url, { context: 1000 }));
+    const files = Array.from({ length: 4_000 }, () => ({ path: 'a', text: '' }));
+    const body = { prompt: 'let a = ', suffix: ';', max_tokens: 100_000, hearth: { files } };
+    await fetch(`${bridge.url}/v1/completions`, completion(body));
+    const sent = first.seen[0]?.body ?? {};
+    assert.match(String(sent.prompt), /<\|fim_prefix\|>let a = <\|fim_suffix\|>;/);
+    assert.equal(sent.max_tokens, 500);
+    assert.ok(String(sent.prompt).length < 1000 * 4 * 3);
+  });
+
   it('answers bad input with its code, and goes on serving', async () => {
     await using first = await startFakeBackend(says('fine'));
     await using second = await startFakeBackend();
@@ -65,6 +78,8 @@ describe('bridge: the HTTP API', () => {
       assert.match(error.message ?? '', message);
       assert.equal(error.source, 'bridge');
     }
+    for (const url of [`${bridge.url}/%`, `${bridge.url}/v1/models?${'x'.repeat(20_000)}`])
+      assert.equal((await errorOf(await fetch(url))).code, 'invalid_request');
     const nowhere = await fetch(`${bridge.url}/v2/completions`);
     assert.equal(nowhere.status, 404);
     assert.equal((await errorOf(nowhere)).code, 'not_found');
@@ -112,6 +127,32 @@ describe('bridge: the HTTP API', () => {
   });
 });
 
+describe('bridge: stopping', () => {
+  it('waits for an answer that has just lost its backend', async () => {
+    await using first = await startFakeBackend(after(300, answersStatus(500)));
+    await using second = await startFakeBackend(after(300, says('from second')));
+    const bridge = await startBridge(
+      twoBackends(first.url, second.url, { timeouts: { first_token: '60s' } }),
+    );
+    const running = fetch(`${bridge.url}/v1/completions`, completion({ prompt: 'x' }));
+    while (first.seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await bridge.close(10_000);
+    assert.match(await (await running).text(), /from second/);
+  });
+
+  it('waits until a large answer has left', async () => {
+    const piece = 'x'.repeat(1_000_000);
+    await using first = await startFakeBackend(says(...Array.from({ length: 20 }, () => piece)));
+    await using second = await startFakeBackend();
+    const bridge = await startBridge(twoBackends(first.url, second.url));
+    const reply = await fetch(`${bridge.url}/v1/completions`, completion({ prompt: 'x' }));
+    const closed = bridge.close(10_000);
+    const { choices } = (await reply.json()) as { choices: { text: string }[] };
+    assert.equal(choices[0]?.text.length, 20_000_000);
+    await closed;
+  });
+});
+
 describe('bridge: keys and tokens', () => {
   const NEW_KEY = { name: 'ann', scopes: ['inference' as const], expiresAt: undefined, bindIp: undefined };
 
@@ -137,6 +178,11 @@ describe('bridge: keys and tokens', () => {
     const minutes = (Date.parse(expires_at) - Date.now()) / 60_000;
     assert.ok(minutes > 14 && minutes <= 15);
     assert.equal(await models({ authorization: `Bearer ${token}` }), 200);
+    const renewed = await fetch(`${bridge.url}/hearth/v1/token`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+    });
+    assert.equal(renewed.status, 401, 'a token must not renew itself');
     const forged = `${token.slice(0, -4)}AAAA`;
     assert.equal(await models({ authorization: `Bearer ${forged}` }), 401);
 

@@ -61,9 +61,14 @@ export class RunningCommand implements AsyncDisposable {
 }
 
 /** Starts a command; dispose ends it. */
-export function start(command: Command, args: string[], environment: NodeJS.ProcessEnv = {}): RunningCommand {
+export function start(
+  command: Command,
+  args: string[],
+  environment: NodeJS.ProcessEnv = {},
+  options: { detached?: boolean } = {},
+): RunningCommand {
   const [program, ...rest] = argvOf(command, ...args);
-  return new RunningCommand(spawn(program, rest, { env: { ...process.env, ...environment } }));
+  return new RunningCommand(spawn(program, rest, { ...options, env: { ...process.env, ...environment } }));
 }
 
 /** Runs a command to its end. */

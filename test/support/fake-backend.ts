@@ -19,8 +19,8 @@ export interface FakeBackend extends AsyncDisposable {
   behave: (behaviour: Behaviour) => void;
 }
 
-/** Starts one on a free loopback port. Its health check answers 200 whatever the behaviour. */
-export async function startFakeBackend(behaviour: Behaviour = says('hello')): Promise<FakeBackend> {
+/** Starts one, on a free loopback port if none is named. Its health check answers 200 whatever the behaviour. */
+export async function startFakeBackend(behaviour: Behaviour = says('hello'), port = 0): Promise<FakeBackend> {
   let current = behaviour;
   const seen: Seen[] = [];
   const server = createServer((request, response) => {
@@ -41,7 +41,7 @@ export async function startFakeBackend(behaviour: Behaviour = says('hello')): Pr
     seen.push(one);
     await current(response, one);
   };
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -103,6 +103,14 @@ export function answersStatus(status: number, message = 'no'): Behaviour {
   return (response) => {
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ error: { message } }));
+  };
+}
+
+/** Answers so after a time. */
+export function after(ms: number, behaviour: Behaviour): Behaviour {
+  return async (response, seen) => {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    await behaviour(response, seen);
   };
 }
 

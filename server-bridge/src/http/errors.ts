@@ -47,7 +47,8 @@ export function sendError(reply: FastifyReply, request: FastifyRequest, error: u
   if (status >= 500 && !(error instanceof HearthError)) request.log.error({ err: error }, 'unexpected fault');
   if (error instanceof HearthError && error.retryAfterS !== undefined)
     void reply.header('retry-after', String(error.retryAfterS));
-  return reply.status(status).send(body);
+  // A URL that fastify can't read never reaches the hook that sets this for all the others.
+  return reply.status(status).header(HEADER.requestId, request.id).send(body);
 }
 
 function translate(error: FastifyError, bodyLimitMb: number): unknown {
