@@ -4,6 +4,7 @@ export * from './config.ts';
 export * from './duration.ts';
 export * from './errors.ts';
 export * from './headers.ts';
+export * from './infill.ts';
 export * from './openai.ts';
 export * from './parse-body.ts';
 export * from './secret.ts';

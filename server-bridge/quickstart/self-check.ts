@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { errorEnvelope, HEADER } from '@hearth/protocol';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { Chunk } from '../src/backends/chunks.ts';
+import { FIM_SAMPLE } from '../src/check/sample.ts';
 
 export type CheckResult =
   | {
@@ -15,10 +16,9 @@ export type CheckResult =
     }
   | { kind: 'failed'; reason: string };
 
-/** Text on both sides of a cursor: a model that fills in the middle continues it, and doesn't talk about it. */
 const COMPLETION = {
-  prompt: 'export function clamp(value: number, low: number, high: number) {\n  return ',
-  suffix: '\n}\n',
+  prompt: FIM_SAMPLE.prefix,
+  suffix: FIM_SAMPLE.suffix,
   max_tokens: 64,
   temperature: 0,
 };

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { modelFolder } from '../../server-bridge/engine-llama/src/models/folder.ts';
 import { ensureStarter } from '../../server-bridge/engine-llama/starter/ensure.ts';
 import { run, start } from '../support/cli.ts';
+import { says, startFakeBackend } from '../support/fake-backend.ts';
 
 describe('hearth-bridge', () => {
   let folder: string;
@@ -152,5 +153,50 @@ models: [{ id: coder, backends: [own] }]
     process.kill(-(bridge.child.pid ?? 0), 'SIGINT');
     assert.match(await reply.text(), /\[DONE\]/);
     assert.equal((await bridge.finished).code, 0);
+  });
+
+  it('checks what the backends are to serve: a chat answer to a completion, a missing model, a missing server', async () => {
+    await using good = await startFakeBackend((response, seen) =>
+      says(seen.path.includes('chat') ? 'ready' : 'Math.max(low, value);')(response, seen),
+    );
+    await using chatty = await startFakeBackend(says('Sure! Here is the function:\n```ts\nreturn 1;\n```'));
+    const file = await write(
+      'check.yaml',
+      `backends:
+  - { id: good, engine: openai, url: "${good.url}", model: m, fim: qwen }
+  - { id: chatty, engine: openai, url: "${chatty.url}", model: other, fim: qwen, serves: [completion] }
+  - { id: gone, engine: openai, url: "http://127.0.0.1:9", model: m }
+  - { id: broken, engine: embedded, model: ./bad.yaml }
+models:
+  - { id: coder, backends: [good, chatty, gone, broken] }
+`,
+    );
+    const { code, stdout } = await run('hearth-bridge', ['check', '--json', '--config', file]);
+    assert.equal(code, 1);
+    const { ok, probes } = JSON.parse(stdout) as {
+      ok: boolean;
+      probes: { backend: string; probe: string; ok: boolean; detail: string }[];
+    };
+    assert.equal(ok, false);
+    assert.deepEqual(
+      probes.map((one) => `${one.backend} ${one.probe} ${one.ok}`),
+      [
+        'good reachable true',
+        'good model true',
+        'good fim true',
+        'good chat true',
+        'chatty reachable true',
+        'chatty model false',
+        'chatty fim false',
+        'gone reachable false',
+        'broken reachable false',
+      ],
+    );
+    assert.match(probes[5]?.detail ?? '', /no model "other"; it has: m/);
+    assert.match(probes[6]?.detail ?? '', /Markdown/);
+    assert.match(probes[8]?.detail ?? '', /bad\.yaml/);
+    const readable = await run('hearth-bridge', ['check', '--config', file]);
+    assert.match(readable.stdout, /^ok +good +fim/m);
+    assert.match(readable.stdout, /^FAIL +chatty +fim/m);
   });
 });

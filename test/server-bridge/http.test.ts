@@ -44,6 +44,53 @@ describe('bridge: the HTTP API', () => {
     assert.ok(!('suffix' in body) && !('hearth' in body));
   });
 
+  it('takes llama.cpp’s infill request for every engine, and answers as its server does', async () => {
+    await using first = await startFakeBackend(says('Math.', 'PI'));
+    await using second = await startFakeBackend();
+    await using bridge = await startBridge(twoBackends(first.url, second.url));
+    const infill = {
+      input_prefix: 'let a = 1;\n',
+      prompt: 'let b = ',
+      input_suffix: ';',
+      n_predict: 9,
+      top_k: 5,
+      cache_prompt: true,
+    };
+    const extra = { input_extra: [{ filename: 'c.ts', text: 'C' }] };
+    const whole = await fetch(`${bridge.url}/infill`, completion({ ...infill, ...extra }));
+    const { content, stop, stop_type } = (await whole.json()) as Record<string, unknown>;
+    assert.deepEqual({ content, stop, stop_type }, { content: 'Math.PI', stop: true, stop_type: 'eos' });
+    assert.deepEqual(
+      { ...first.seen[0]?.body, stop: undefined, stream_options: undefined },
+      {
+        prompt:
+          '<|repo_name|>repository\n<|file_sep|>c.ts\nC\n<|file_sep|>current\n' +
+          '<|fim_prefix|>let a = 1;\nlet b = <|fim_suffix|>;<|fim_middle|>',
+        model: 'first-model',
+        max_tokens: 9,
+        top_k: 5,
+        stream: true,
+        stop: undefined,
+        stream_options: undefined,
+      },
+    );
+    const streamed = await (
+      await fetch(`${bridge.url}/infill`, completion({ ...infill, stream: true }))
+    ).text();
+    const events = Array.from(
+      streamed.matchAll(/^data: (.*)$/gm),
+      ([, data]) => JSON.parse(data ?? '') as Record<string, unknown>,
+    );
+    assert.deepEqual(
+      events.map((event) => [event.content, event.stop]),
+      [
+        ['Math.', false],
+        ['PI', false],
+        ['', true],
+      ],
+    );
+  });
+
   it('keeps half of the context for the text, however long an answer is asked for', async () => {
     await using first = await startFakeBackend();
     await using second = await startFakeBackend();

@@ -25,7 +25,7 @@ export async function startFakeBackend(behaviour: Behaviour = says('hello'), por
   const seen: Seen[] = [];
   const server = createServer((request, response) => {
     if (request.method === 'GET') {
-      response.end('{}');
+      response.end('{"object":"list","data":[{"id":"m"}]}');
       return;
     }
     void answer(request, response);

@@ -58,8 +58,8 @@ export class EmbeddedEngine {
       this.#backend.learn({ kind: 'gone', reason: 'the engine is starting' });
       const { wasReady, reason } = await this.#runOnce();
       this.#backend.serverIs(undefined);
-      if (this.#stop.signal.aborted) return;
       this.#backend.learn({ kind: 'gone', reason });
+      if (this.#stop.signal.aborted) return;
       delay = wasReady ? FIRST_RETRY_MS : Math.min(delay * 2, LAST_RETRY_MS);
       this.#options.log.info({ backend: this.#backend.config.id, retry_ms: delay }, 'engine starts again');
       await sleep(delay, undefined, { signal: this.#stop.signal }).catch(ignoreAbort);

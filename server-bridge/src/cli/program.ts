@@ -6,6 +6,7 @@ import { isScope } from '../access/key-store.ts';
 import { SCOPES, type Scope } from '../access/principal.ts';
 import { StateUnusable } from '../access/state-directory.ts';
 import { ConfigError } from '../config.ts';
+import { check } from './check.ts';
 import { CommandFailed } from './failure.ts';
 import { createKey, listKeys, revokeKey } from './keys.ts';
 import { serve } from './serve.ts';
@@ -55,6 +56,13 @@ function buildProgram(): Command {
         .default('info'),
     )
     .action(async (options: { config?: string; logLevel: string }) => serve(options));
+
+  program
+    .command('check')
+    .description('validate the configuration and ask every backend for what it is to serve')
+    .addOption(config())
+    .addOption(json())
+    .action(check);
 
   const keys = program.command('keys').description('API keys');
   keys

@@ -6,10 +6,12 @@ import type { StreamEnd } from '../backends/upstream.ts';
 import type { Answered, Ask, Gateway } from '../gateway.ts';
 import { sendError } from './errors.ts';
 import { clientSignal, sendEvents, whenClosed } from './event-stream.ts';
+import type { ReplyShape } from './reply-shape.ts';
 import type { Supersede } from './supersede.ts';
 
 export interface Generation extends Omit<Ask, 'signal'> {
   stream: boolean;
+  shape: ReplyShape;
   keyId: string;
 }
 
@@ -35,7 +37,7 @@ export async function generate(
   if (answer.kind === 'refused') return refused(reply, request, answer.status, answer.body);
   if (!generation.stream) return await whole(generation, answer.chunks, cancel.signal, request, reply);
 
-  return sendEvents(reply, events(answer.chunks, cancel.signal, request));
+  return sendEvents(reply, events(answer.chunks, generation.shape, cancel.signal, request));
 }
 
 function describe(reply: FastifyReply, by: Answered): void {
@@ -51,28 +53,37 @@ function describe(reply: FastifyReply, by: Answered): void {
 
 async function* events(
   chunks: AsyncGenerator<Chunk, StreamEnd>,
+  shape: ReplyShape,
   signal: AbortSignal,
   request: FastifyRequest,
 ): AsyncGenerator<string> {
-  const end = yield* asEvents(chunks);
-  if (end.kind === 'done') yield 'data: [DONE]\n\n';
+  const end = yield* asEvents(chunks, shape);
+  if (end.kind === 'done') yield event(shape.last());
   else {
     const error = end.kind === 'lost' ? lost(end) : signal.reason;
     // No [DONE] after this: a cut answer must not look like a whole one.
-    yield `data: ${JSON.stringify(toEnvelope(error, request.id).body)}\n\n`;
+    yield event(toEnvelope(error, request.id).body);
   }
 }
 
-async function* asEvents(chunks: AsyncGenerator<Chunk, StreamEnd>): AsyncGenerator<string, StreamEnd> {
+async function* asEvents(
+  chunks: AsyncGenerator<Chunk, StreamEnd>,
+  shape: ReplyShape,
+): AsyncGenerator<string, StreamEnd> {
   try {
     for (;;) {
       const next = await chunks.next();
       if (next.done === true) return next.value;
-      yield `data: ${JSON.stringify(next.value)}\n\n`;
+      const piece = shape.piece(next.value);
+      if (piece !== undefined) yield event(piece);
     }
   } finally {
     await chunks.return({ kind: 'cancelled' });
   }
+}
+
+function event(data: unknown): string {
+  return `data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`;
 }
 
 async function whole(
@@ -96,7 +107,7 @@ async function whole(
   } finally {
     await chunks.return({ kind: 'cancelled' });
   }
-  if (end.kind === 'done') return reply.send(collector.reply());
+  if (end.kind === 'done') return reply.send(generation.shape.whole(collector.reply()));
   if (end.kind === 'cancelled') return cancelled(signal, request, reply);
   return sendError(reply, request, lost(end));
 }

@@ -3,6 +3,7 @@ import {
   HearthError,
   chatRequest,
   completionRequest,
+  infillRequest,
   parseBody,
   type BridgeStatus,
   type ModelList,
@@ -14,8 +15,9 @@ import type { StatusFeed } from '../status-feed.ts';
 import { authenticate, type Access } from './access-hook.ts';
 import { streamReply } from './event-stream.ts';
 import { generate } from './generate.ts';
+import { infillShape, OPENAI_SHAPE } from './reply-shape.ts';
 import { Supersede } from './supersede.ts';
-import { completionBody, withUsage } from './upstream-body.ts';
+import { completionBody, infillAsCompletion, withUsage } from './upstream-body.ts';
 
 export interface RouteParts {
   gateway: Gateway;
@@ -79,6 +81,28 @@ export function installRoutes(app: FastifyInstance, parts: RouteParts): void {
         path: '/v1/completions',
         fim,
         stream: body.stream === true,
+        shape: OPENAI_SHAPE,
+        body: (backend, server) => withUsage(completionBody(body, backend, server)),
+      },
+      request,
+      reply,
+    );
+  });
+
+  app.post('/infill', async (request, reply) => {
+    const { keyId } = await authenticate(access, request, 'inference');
+    const body = infillAsCompletion(parseBody(infillRequest, request.body));
+    return await generate(
+      gateway,
+      supersede,
+      {
+        keyId,
+        model: body.model,
+        role: 'completion',
+        path: '/v1/completions',
+        fim: true,
+        stream: body.stream === true,
+        shape: infillShape(body.model ?? 'auto'),
         body: (backend, server) => withUsage(completionBody(body, backend, server)),
       },
       request,
@@ -99,6 +123,7 @@ export function installRoutes(app: FastifyInstance, parts: RouteParts): void {
         path: '/v1/chat/completions',
         fim: false,
         stream: body.stream === true,
+        shape: OPENAI_SHAPE,
         body: () => withUsage(body),
       },
       request,

@@ -1,5 +1,5 @@
 /** What a backend is sent: the client's request, less what is ours, in the backend's own terms. */
-import type { CompletionRequest } from '@hearth/protocol';
+import type { CompletionRequest, InfillRequest } from '@hearth/protocol';
 import type { Backend, Server } from '../backends/backend.ts';
 import { renderFim, trimFim } from '../models/fim.ts';
 
@@ -29,6 +29,21 @@ export function completionBody(
     throw new Error(`backend ${backend.config.id} has no FIM format but was chosen for one`);
   const asked = typeof stop === 'string' ? [stop] : (stop ?? []);
   return { ...rest, prompt: fim.prompt, stop: [...asked, ...fim.stop], max_tokens: answer };
+}
+
+/** llama.cpp's infill request in OpenAI's words; what only its own server knows is left out. */
+export function infillAsCompletion(body: InfillRequest): CompletionRequest {
+  const { model, stream, stop, temperature, top_k, top_p, seed, n_predict: limit } = body;
+  const sampling = { stream, stop, temperature, top_k, top_p, seed };
+  const given = Object.fromEntries(Object.entries(sampling).filter(([, value]) => value != null));
+  return {
+    ...given,
+    ...(model !== undefined && { model }),
+    ...(limit != null && limit >= 0 && { max_tokens: Math.max(limit, 1) }),
+    prompt: body.input_prefix + body.prompt,
+    suffix: body.input_suffix,
+    hearth: { files: body.input_extra.map(({ filename, text }) => ({ path: filename, text })) },
+  };
 }
 
 /** A client that wants one document gets the usage in it; one that streams decides for itself. */
