@@ -5,8 +5,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import type { Logger } from 'pino';
 import { KeyStore } from './access/key-store.ts';
 import { Tokens } from './access/tokens.ts';
-import { Backend } from './backends/backend.ts';
-import { EmbeddedEngine } from './backends/embedded-engine.ts';
+import { Fleet } from './backends/fleet.ts';
 import { Prober } from './backends/prober.ts';
 import { Gateway } from './gateway.ts';
 import { installErrorHandling, newRequestId, refuseMalformed, sendError } from './http/errors.ts';
@@ -27,6 +26,8 @@ export interface Bridge {
   app: FastifyInstance;
   /** Binds the API and starts the engines; the address it listens on. */
   listen: () => Promise<string>;
+  /** Goes over to the backends and models of another configuration; what runs goes on. */
+  reload: (next: BridgeConfig) => void;
   /** Takes no new work, waits for the running as long as that, then ends everything. */
   close: (drainMs: number) => Promise<void>;
 }
@@ -43,25 +44,16 @@ export async function buildBridge({ config, log, version, onEngineEvent }: Bridg
   const status: StatusFeed = new StatusFeed(() => ({
     version,
     models: listModels(
-      config,
-      (id) => backends.get(id)?.health ?? UNKNOWN,
-      (id) => backends.get(id)?.server?.context,
+      fleet.table,
+      (id) => fleet.get(id)?.health ?? UNKNOWN,
+      (id) => fleet.get(id)?.server?.context,
       created,
     ),
-    backends: Array.from(backends.values(), (backend) => backend.status()),
+    backends: fleet.backends.map((backend) => backend.status()),
   }));
-  const backends = new Map(
-    config.backends.map((backend) => [backend.id, new Backend(backend, () => status.changed())]),
-  );
-  const engines = [...backends.values()]
-    .filter((backend) => backend.config.engine === 'embedded')
-    .map((backend) => new EmbeddedEngine(backend, { log, onEvent: onEngineEvent }));
-  const gateway = new Gateway(config, backends, config.limits.queue, log);
-  const prober = new Prober([...backends.values()], {
-    log,
-    interval: PROBE_INTERVAL_MS,
-    timeout: PROBE_TIMEOUT_MS,
-  });
+  const fleet: Fleet = new Fleet(config, { log, onEngineEvent, onChange: () => status.changed() });
+  const gateway = new Gateway(fleet, config.limits.queue, log);
+  const prober = new Prober(fleet, { log, interval: PROBE_INTERVAL_MS, timeout: PROBE_TIMEOUT_MS });
   const access =
     config.auth.mode === 'none'
       ? undefined
@@ -113,10 +105,11 @@ export async function buildBridge({ config, log, version, onEngineEvent }: Bridg
     app,
     listen: async () => {
       const address = await app.listen(config.listen.api);
-      for (const engine of engines) engine.start();
+      fleet.start();
       await prober.start();
       return address;
     },
+    reload: (next) => fleet.change(next),
     close: async (drainMs) => {
       const limit = new Promise<void>((resolve) => {
         setTimeout(resolve, drainMs).unref();
@@ -127,8 +120,7 @@ export async function buildBridge({ config, log, version, onEngineEvent }: Bridg
       const force = setTimeout(() => app.server.closeAllConnections(), LAST_BYTES_MS);
       await app.close();
       clearTimeout(force);
-      await Promise.all(engines.map((engine) => engine.close()));
-      await Promise.all(Array.from(backends.values(), (backend) => backend.close()));
+      await fleet.close();
       access?.keys[Symbol.dispose]();
     },
   };

@@ -4,8 +4,9 @@ import { HearthError, type Role } from '@hearth/protocol';
 import type { Logger } from 'pino';
 import type { Backend, Server } from './backends/backend.ts';
 import type { Chunk } from './backends/chunks.ts';
+import type { Fleet } from './backends/fleet.ts';
 import type { Opened, StreamEnd } from './backends/upstream.ts';
-import { route, type PassedOver, type RoutingTable } from './routing/candidates.ts';
+import { route, type PassedOver } from './routing/candidates.ts';
 
 export interface Ask {
   model: string | undefined;
@@ -39,17 +40,15 @@ export type Answer =
 const RETRY_AFTER_S = 2;
 
 export class Gateway {
-  readonly #table: RoutingTable;
-  readonly #backends: Map<string, Backend>;
+  readonly #fleet: Fleet;
   readonly #queueLimit: number;
   readonly #log: Logger;
   #active = 0;
   #draining = false;
   #idle: (() => void) | undefined;
 
-  constructor(table: RoutingTable, backends: Map<string, Backend>, queueLimit: number, log: Logger) {
-    this.#table = table;
-    this.#backends = backends;
+  constructor(fleet: Fleet, queueLimit: number, log: Logger) {
+    this.#fleet = fleet;
     this.#queueLimit = queueLimit;
     this.#log = log;
   }
@@ -59,7 +58,7 @@ export class Gateway {
    * when nobody can answer; the stream that it gives ends honestly if it is lost later.
    */
   async answer(ask: Ask): Promise<Answer> {
-    const chosen = route(this.#table, ask, (id) => this.#backend(id).health);
+    const chosen = route(this.#fleet.table, ask, (id) => this.#backend(id).health);
     if (chosen.kind === 'unknown_model')
       throw new HearthError(
         'model_not_found',
@@ -70,8 +69,12 @@ export class Gateway {
     const passedOver = [...chosen.passedOver];
     let attempts = 0;
     let queueMs = 0;
-    for (const candidate of chosen.candidates) {
-      const backend = this.#backend(candidate.backend.id);
+    // Looked up once: a reload meanwhile may take a backend out of the fleet, but not out of this request.
+    const candidates = chosen.candidates.map(({ backend, fallback }) => ({
+      backend: this.#backend(backend.id),
+      fallback,
+    }));
+    for (const { backend, fallback } of candidates) {
       const since = performance.now();
       const release = await this.#place(backend, ask.signal);
       if (release === undefined) return { kind: 'cancelled' };
@@ -93,13 +96,14 @@ export class Gateway {
         model: chosen.model,
         backend: backend.config.id,
         gpu: backend.config.gpu,
-        fallback: candidate.fallback,
+        fallback,
         attempts,
         queueMs: Math.round(queueMs),
       };
       if (opened.kind === 'stream') {
         // A client that leaves before its first read never starts the generator, whose `finally` then never runs.
         ask.signal.addEventListener('abort', release, { once: true });
+        if (ask.signal.aborted) release();
         return { kind: 'stream', by, chunks: this.#relay(backend, opened.chunks, release) };
       }
       release();
@@ -133,14 +137,14 @@ export class Gateway {
   }
 
   #backend(id: string): Backend {
-    const backend = this.#backends.get(id);
+    const backend = this.#fleet.get(id);
     if (backend === undefined) throw new Error(`backend ${id} is in the table but was not built`);
     return backend;
   }
 
   /** A place at the backend; undefined when the client left while waiting for one. */
   async #place(backend: Backend, signal: AbortSignal): Promise<(() => void) | undefined> {
-    const queued = [...this.#backends.values()].reduce((sum, one) => sum + one.slots.queued, 0);
+    const queued = this.#fleet.backends.reduce((sum, one) => sum + one.slots.queued, 0);
     if (backend.slots.full && this.#queueLimit > 0 && queued >= this.#queueLimit)
       throw new HearthError('queue_full', `${queued} requests are waiting already.`, {
         retryAfterS: RETRY_AFTER_S,

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { modelFolder } from '../../server-bridge/engine-llama/src/models/folder.ts';
 import { ensureStarter } from '../../server-bridge/engine-llama/starter/ensure.ts';
 import { run, start } from '../support/cli.ts';
-import { says, startFakeBackend } from '../support/fake-backend.ts';
+import { after as later, says, startFakeBackend, type Behaviour } from '../support/fake-backend.ts';
 
 describe('hearth-bridge', () => {
   let folder: string;
@@ -77,8 +77,6 @@ models:
     const [, url] = await bridge.prints(/on (http:\S+)/);
     assert.equal((await fetch(`${url}/health`)).status, 200);
     assert.equal((await fetch(`${url}/v1/models`)).status, 401);
-    bridge.child.kill('SIGHUP');
-    await bridge.prints(/restart the bridge/);
     bridge.child.kill('SIGTERM');
     assert.equal((await bridge.finished).code, 0);
   });
@@ -198,5 +196,44 @@ models:
     const readable = await run('hearth-bridge', ['check', '--config', file]);
     assert.match(readable.stdout, /^ok +good +fim/m);
     assert.match(readable.stdout, /^FAIL +chatty +fim/m);
+  });
+
+  it('reloads on SIGHUP: running streams go on, new requests see the new file, a bad file changes nothing', async () => {
+    const slow: Behaviour = async (response, seen) => {
+      await later(600, says('from the old one'))(response, seen);
+    };
+    await using old = await startFakeBackend(slow);
+    await using next = await startFakeBackend(says('from the new one'));
+    const text = (id: string, url: string) => `listen: { api: { host: 127.0.0.1, port: 0 } }
+state_dir: ./reload-state
+auth: { mode: none }
+backends: [{ id: ${id}, engine: openai, url: "${url}", model: m }]
+models: [{ id: coder, backends: [${id}] }]
+`;
+    const file = await write('reload.yaml', text('old', old.url));
+    await using bridge = start('hearth-bridge', ['serve', '--config', file]);
+    const [, url] = await bridge.prints(/on (http:\S+)/);
+    const ask = async () => {
+      const reply = await fetch(`${url}/v1/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'coder', prompt: 'x' }),
+      });
+      return await reply.text();
+    };
+    const running = ask();
+    while (old.seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await write('reload.yaml', text('new', next.url));
+    bridge.child.kill('SIGHUP');
+    await bridge.prints(/configuration reloaded/);
+    assert.match(await ask(), /from the new one/);
+    assert.match(await running, /from the old one/);
+
+    await write('reload.yaml', 'backend: []\n');
+    bridge.child.kill('SIGHUP');
+    await bridge.prints(/the old one stays in force/);
+    assert.match(await ask(), /from the new one/);
+    bridge.child.kill('SIGTERM');
+    assert.equal((await bridge.finished).code, 0);
   });
 });

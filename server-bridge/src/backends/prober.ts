@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { Agent, request } from 'undici';
 import type { Backend } from './backend.ts';
+import type { Fleet } from './fleet.ts';
 
 const HEALTH_PATH = {
   vllm: '/health',
@@ -20,14 +21,14 @@ export interface ProberOptions {
 }
 
 export class Prober {
-  readonly #backends: readonly Backend[];
+  readonly #fleet: Fleet;
   readonly #options: ProberOptions;
   readonly #agent = new Agent({ connections: 1, keepAliveTimeout: 1 });
   readonly #stop = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(backends: readonly Backend[], options: ProberOptions) {
-    this.#backends = backends;
+  constructor(fleet: Fleet, options: ProberOptions) {
+    this.#fleet = fleet;
     this.#options = options;
   }
 
@@ -45,7 +46,7 @@ export class Prober {
   }
 
   async #round(): Promise<void> {
-    await Promise.all(this.#backends.map((backend) => this.#probe(backend)));
+    await Promise.all(this.#fleet.backends.map((backend) => this.#probe(backend)));
   }
 
   async #probe(backend: Backend): Promise<void> {

@@ -1,9 +1,10 @@
 /** `hearth-bridge serve`: runs the gateway in the foreground until it is told to stop. */
 import { once } from 'node:events';
+import { isDeepStrictEqual } from 'node:util';
 import type { BridgeConfig } from '@hearth/protocol';
 import { pino, type Logger } from 'pino';
-import { buildBridge } from '../app.ts';
-import { loadConfig } from '../config.ts';
+import { buildBridge, type Bridge } from '../app.ts';
+import { ConfigError, loadConfig } from '../config.ts';
 import { VERSION } from '../version.ts';
 import { CommandFailed } from './failure.ts';
 
@@ -37,18 +38,34 @@ export async function serve(options: { config?: string; logLevel: string }): Pro
   log.info({ address, config: file ?? 'embedded default' }, 'bridge listening');
   process.stdout.write(`Hearth bridge ${VERSION} on ${address}\n`);
 
-  const signal = await stopSignal(log);
+  reloadOnHangUp(bridge, config, options.config, log);
+  const signal = await stopSignal();
   log.info({ signal }, 'draining');
   process.once('SIGTERM', exitNow).once('SIGINT', exitNow);
   await bridge.close(DRAIN_MS);
 }
 
-async function stopSignal(log: Logger): Promise<string> {
-  // Ending on a hang-up would surprise a service manager's user; reading the file again has to wait for a restart.
-  process.on('SIGHUP', () =>
-    log.warn('the configuration is read at start only: restart the bridge to apply changes'),
-  );
+async function stopSignal(): Promise<string> {
   return await Promise.race(['SIGTERM', 'SIGINT'].map(async (name) => once(process, name).then(() => name)));
+}
+
+/** On SIGHUP: the file again. What is wrong with it is said, and the old configuration stays in force. */
+function reloadOnHangUp(bridge: Bridge, first: BridgeConfig, file: string | undefined, log: Logger): void {
+  process.on('SIGHUP', () => {
+    try {
+      const { config } = loadConfig(file);
+      bridge.reload(config);
+      const fixed = (['listen', 'state_dir', 'auth', 'limits'] as const).filter(
+        (section) => !isDeepStrictEqual(config[section], first[section]),
+      );
+      if (fixed.length > 0)
+        log.warn({ sections: fixed }, 'these sections need a restart of the bridge to apply');
+      log.info('configuration reloaded');
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      log.error({ problems: error.problems }, 'the configuration is refused; the old one stays in force');
+    }
+  });
 }
 
 /** A second signal means now. Engines notice by their standard input that nobody holds them any more. */

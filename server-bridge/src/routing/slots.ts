@@ -2,6 +2,7 @@
 export class Slots {
   readonly #waiting: (() => void)[] = [];
   readonly #capacity: number;
+  readonly #idle: (() => void)[] = [];
   #taken = 0;
 
   readonly #onChange: () => void;
@@ -43,8 +44,17 @@ export class Slots {
       // The place goes straight to the next in line, so that nobody arriving now can slip in between.
       if (next === undefined) this.#taken--;
       else next();
+      if (this.#taken === 0) for (const resolve of this.#idle.splice(0)) resolve();
       this.#onChange();
     };
+  }
+
+  /** Resolves when nothing holds or awaits a place. */
+  async idle(): Promise<void> {
+    if (this.#taken === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#idle.push(resolve);
+    await promise;
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
