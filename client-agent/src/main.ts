@@ -27,11 +27,16 @@ const signalled = () =>
   new Promise((resolve) => {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);
+    // A terminal that is closed sends it more than once: through the kernel and through the shell.
+    process.on('SIGHUP', resolve);
   });
 
-async function run() {
+async function run(json: boolean) {
   const ended = signalled();
-  const log = pino({ name: 'hearth-agent' }, pino.destination({ fd: 2, sync: true }));
+  const destination = pino.destination({ fd: 2, sync: true });
+  // The terminal may be gone (EIO): a line that can't be written must not keep the tunnel from being taken down.
+  destination.on('error', () => {});
+  const log = pino({ name: 'hearth-agent' }, destination);
   const wireguard = new Wireguard({ spawn, findProgram });
   // A connection attempt that outlives its probe would hold up the next one.
   const http = new HttpAgent({ connect: { timeout: 2_000 } });
@@ -48,7 +53,7 @@ async function run() {
   });
   const api = buildLocalApi(agent, log);
   try {
-    return await runAgent({ agent, api, socketPath: socket, ended, terminal, log });
+    return await runAgent({ agent, api, socketPath: socket, ended, terminal, json, log });
   } finally {
     await http.destroy();
   }

@@ -1,11 +1,23 @@
 /** Reads the profile file: only one that nobody else can read or could have put there; no message repeats its text. */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { agentProfile } from '@hearth/protocol';
+import { isDeepStrictEqual } from 'node:util';
+import { agentProfile, Secret } from '@hearth/protocol';
 import type { AgentProfile, Problem } from '@hearth/protocol';
 
 export type ProfileResult =
   { kind: 'none' } | { kind: 'refused'; problem: Problem } | { kind: 'loaded'; profile: AgentProfile };
+
+/** Whether both say the same, secrets included. */
+export function sameProfile(one: AgentProfile, other: AgentProfile): boolean {
+  return isDeepStrictEqual(plain(one), plain(other));
+}
+
+/** Two secrets compare as equal whatever they hide, so their values are compared. */
+const plain = (profile: AgentProfile): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(profile).map(([name, value]) => [name, value instanceof Secret ? value.reveal() : value]),
+  );
 
 const OTHERS = 0o077;
 /** A profile is under 1 KB; more is something else. */

@@ -6,7 +6,7 @@ import { EXIT } from './cli/exit-code.ts';
 import type { ExitCode } from './cli/exit-code.ts';
 import { complain, say } from './cli/terminal.ts';
 import type { Terminal } from './cli/terminal.ts';
-import { listenOn, SocketError } from './local-api/socket.ts';
+import { claimSocket, listenOn, SocketError } from './local-api/socket.ts';
 
 export interface Life {
   agent: Agent;
@@ -15,23 +15,30 @@ export interface Life {
   /** Resolves when the agent is to end. */
   ended: Promise<unknown>;
   terminal: Terminal;
+  /** Say that it is ready with the status as JSON instead of words. */
+  json: boolean;
   log: Logger;
 }
 
-/** The socket comes first: it is what keeps a second agent from touching the first one's interface. */
-export async function runAgent({ agent, api, socketPath, ended, terminal, log }: Life): Promise<ExitCode> {
+/** The claim on the socket comes first: it is what keeps a second agent from touching the first one's interface. */
+export async function runAgent(life: Life): Promise<ExitCode> {
   try {
-    await listenOn(api, socketPath);
+    using _claim = await claimSocket(life.socketPath);
+    return await live(life);
   } catch (error) {
     if (!(error instanceof SocketError)) throw error;
-    complain(terminal, error.message);
+    complain(life.terminal, error.message);
     return EXIT.failed;
   }
-  await agent.start();
+}
+
+async function live({ agent, api, socketPath, ended, terminal, json, log }: Life): Promise<ExitCode> {
+  // Begun before anybody can ask for something, so that the first request finds what it has to wait for.
+  await Promise.all([agent.start(), listenOn(api, socketPath)]);
   log.info({ state: agent.status().state }, 'agent ready');
-  say(terminal, `The agent is ready on ${socketPath}.`);
+  say(terminal, json ? JSON.stringify(agent.status(), null, 2) : `The agent is ready on ${socketPath}.`);
   await ended;
-  const left = await agent.disconnect();
+  const left = await agent.end();
   await api.close();
   log.info('agent ended');
   // After a disconnect, a problem in this state means that the interface could not be removed.

@@ -8,10 +8,17 @@ import type { Clock } from './tunnel/ports.ts';
 const MARGIN_MS = 60_000;
 const ANSWER_MS = 5_000;
 
+/** When a token came, by both clocks, and for how long (milliseconds) it was good then. */
+interface Receipt {
+  at: number;
+  wall: number;
+  life: number;
+}
+
 export class TokenSource {
   readonly #dispatcher: Dispatcher;
   readonly #clock: Clock;
-  #kept: { profile: AgentProfile; token: AgentToken } | undefined;
+  #kept: { profile: AgentProfile; token: AgentToken; receipt: Receipt } | undefined;
   /** The exchange under way: those who ask meanwhile share it. */
   #exchange: { profile: AgentProfile; token: Promise<AgentToken> } | undefined;
 
@@ -20,13 +27,21 @@ export class TokenSource {
     this.#clock = clock;
   }
 
-  /** Throws `invalid_api_key` when the bridge refuses the key, `backend_timeout` or `backend_lost` when it fails. */
-  async get(profile: AgentProfile): Promise<AgentToken> {
+  /**
+   * `fresh`: not the kept one. Throws `invalid_api_key` when the bridge refuses the key, `backend_timeout` or
+   * `backend_lost` when it fails.
+   */
+  async get(profile: AgentProfile, fresh = false): Promise<AgentToken> {
     const kept = this.#kept;
-    if (kept?.profile === profile && Date.parse(kept.token.expires_at) - MARGIN_MS > this.#clock.wall())
+    if (!fresh && kept?.profile === profile && this.#age(kept.receipt) < kept.receipt.life - MARGIN_MS)
       return kept.token;
     if (this.#exchange?.profile !== profile) this.#exchange = { profile, token: this.#once(profile) };
     return this.#exchange.token;
+  }
+
+  /** The monotonic clock can't be set back but may stand still while the PC sleeps; the wall clock goes on then. */
+  #age({ at, wall }: Receipt): number {
+    return Math.max(this.#clock.now() - at, this.#clock.wall() - wall);
   }
 
   async #once(profile: AgentProfile): Promise<AgentToken> {
@@ -39,7 +54,7 @@ export class TokenSource {
 
   async #ask(profile: AgentProfile): Promise<AgentToken> {
     const { origin } = new URL(profile.bridge_url);
-    const { statusCode, body } = await this.#post(origin, profile);
+    const { statusCode, sentAt, body } = await this.#post(origin, profile);
     if (statusCode === 401 || statusCode === 403)
       throw new HearthError(
         'invalid_api_key',
@@ -49,11 +64,13 @@ export class TokenSource {
     if (statusCode !== 200 || !reply.success)
       throw new HearthError('backend_lost', `The bridge gave no token (HTTP ${statusCode}).`);
     const token = { ...reply.data, bridge_url: profile.bridge_url };
-    this.#kept = { profile, token };
+    const wall = this.#clock.wall();
+    const life = Date.parse(token.expires_at) - (sentAt ?? wall);
+    this.#kept = { profile, token, receipt: { at: this.#clock.now(), wall, life } };
     return token;
   }
 
-  async #post(origin: string, profile: AgentProfile): Promise<{ statusCode: number; body: unknown }> {
+  async #post(origin: string, profile: AgentProfile): Promise<Answer> {
     try {
       const reply = await this.#dispatcher.request({
         origin,
@@ -63,7 +80,7 @@ export class TokenSource {
         signal: AbortSignal.timeout(ANSWER_MS),
       });
       const text = await reply.body.text();
-      return { statusCode: reply.statusCode, body: parseJson(text) };
+      return { statusCode: reply.statusCode, sentAt: dateOf(reply.headers.date), body: parseJson(text) };
     } catch (error) {
       const late = error instanceof Error && error.name === 'TimeoutError';
       throw new HearthError(
@@ -72,6 +89,18 @@ export class TokenSource {
       );
     }
   }
+}
+
+interface Answer {
+  statusCode: number;
+  /** By the clock of the bridge, which also set the token's end; this PC's may be minutes off. */
+  sentAt: number | undefined;
+  body: unknown;
+}
+
+function dateOf(header: string | string[] | undefined): number | undefined {
+  const date = typeof header === 'string' ? Date.parse(header) : NaN;
+  return Number.isNaN(date) ? undefined : date;
 }
 
 function parseJson(text: string): unknown {

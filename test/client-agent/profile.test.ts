@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateKeyPair } from 'wireguard-tools-wrapper/keys';
-import { readProfile } from '../../client-agent/src/profile.ts';
+import { readProfile, sameProfile } from '../../client-agent/src/profile.ts';
 
 const SECRET = generateKeyPair().privateKey.reveal();
 const PROFILE = {
@@ -59,6 +59,24 @@ describe('profile', () => {
     assert.equal((await problemOf()).code, 'profile_not_a_file');
     path = folder;
     assert.equal((await problemOf()).code, 'profile_not_a_file');
+  });
+
+  it('is the same as another only when every field is, secrets too', async () => {
+    const load = async (change: object) => {
+      await write(JSON.stringify({ ...PROFILE, ...change }, null, 1));
+      const result = await readProfile(path);
+      return result.kind === 'loaded' ? result.profile : assert.fail();
+    };
+    const first = await load({});
+    assert.ok(sameProfile(first, await load({})));
+    for (const change of [
+      { api_key: 'hk_id_other' },
+      { private_key: generateKeyPair().privateKey.reveal() },
+      { preshared_key: SECRET },
+      { endpoint: 'vpn.example.org:51821' },
+      { allowed_ips: ['10.77.0.0/25'] },
+    ])
+      assert.ok(!sameProfile(first, await load(change)), Object.keys(change)[0]);
   });
 
   const broken: [string, string][] = [

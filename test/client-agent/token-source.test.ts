@@ -16,7 +16,7 @@ describe('token source', () => {
   });
   afterEach(() => http.close());
 
-  const reply = (status: number, body: unknown, times = 1) =>
+  const reply = (status: number, body: unknown, headers: Record<string, string> = {}) =>
     http
       .get(BRIDGE)
       .intercept({
@@ -24,8 +24,7 @@ describe('token source', () => {
         path: '/hearth/v1/token',
         headers: { authorization: `Bearer ${API_KEY}` },
       })
-      .reply(status, JSON.stringify(body))
-      .times(times);
+      .reply(status, JSON.stringify(body), { headers });
   const tokenFor = (ms: number, token = 't') => ({
     token,
     expires_at: new Date(clock.wall() + ms).toISOString(),
@@ -41,6 +40,49 @@ describe('token source', () => {
     await clock.advance(1);
     reply(200, tokenFor(15 * MINUTE, 'second'));
     assert.equal((await source.get(profile)).token, 'second');
+  });
+
+  it('counts from receipt: a wall clock set back makes no token live longer, sleep makes none', async () => {
+    for (const pass of [
+      async () => {
+        clock.shiftWall(-10 * MINUTE);
+        await clock.advance(14 * MINUTE);
+      },
+      // The monotonic clock stands still while the PC sleeps.
+      async () => clock.shiftWall(14 * MINUTE),
+    ]) {
+      const source = new TokenSource(http, clock);
+      const profile = makeProfile(BRIDGE);
+      reply(200, tokenFor(15 * MINUTE, 'first'));
+      await source.get(profile);
+      await pass();
+      reply(200, tokenFor(15 * MINUTE, 'second'));
+      assert.equal((await source.get(profile)).token, 'second');
+    }
+  });
+
+  it('reckons the life by the clock of the bridge, when this one is wrong', async () => {
+    const source = new TokenSource(http, clock);
+    const profile = makeProfile(BRIDGE);
+    const bridgeNow = clock.wall() + 60 * MINUTE;
+    const expires_at = new Date(bridgeNow + 15 * MINUTE).toISOString();
+    reply(200, { token: 'first', expires_at }, { date: new Date(bridgeNow).toUTCString() });
+    await source.get(profile);
+    await clock.advance(14 * MINUTE - 1);
+    assert.equal((await source.get(profile)).token, 'first');
+    await clock.advance(1);
+    reply(200, tokenFor(15 * MINUTE, 'second'));
+    assert.equal((await source.get(profile)).token, 'second');
+  });
+
+  it('asks anew when a fresh one is wanted, and keeps that', async () => {
+    const source = new TokenSource(http, clock);
+    const profile = makeProfile(BRIDGE);
+    reply(200, tokenFor(15 * MINUTE, 'refused'));
+    await source.get(profile);
+    reply(200, tokenFor(15 * MINUTE, 'fresh'));
+    assert.equal((await source.get(profile, true)).token, 'fresh');
+    assert.equal((await source.get(profile)).token, 'fresh');
   });
 
   it('asks once for all who ask at once, and again for another profile', async () => {

@@ -134,6 +134,7 @@ describe('hearth-agent over a real tunnel', function () {
     const watch = spawnAgent(net, home, 'status', '--json', '--watch');
     await watch.prints(/"connected"/);
     await net.cut();
+    await watch.prints(/"degraded".*"tunnel_silent"/);
     await watch.prints(/"reconnecting".*"tunnel_silent"/);
     const gone = await get(home, '/v1/token');
     assert.deepEqual([gone.status, errorEnvelope.parse(gone.body).error.code], [503, 'not_connected']);
@@ -170,6 +171,11 @@ describe('hearth-agent over a real tunnel', function () {
     const now = await status();
     assert.deepEqual([now.state, now.problem?.code], ['reconnecting', 'no_handshake']);
     assert.deepEqual(statesOf(watch), ['disconnected', 'connecting', 'reconnecting']);
+
+    // The corrected file counts at once, while the agent still tries the other.
+    await profile();
+    assert.equal((await ask('connect')).code, 0);
+    assert.deepEqual(statesOf(watch).slice(3), ['connecting', 'connected']);
   });
 
   it('says that the bridge is not there when only the tunnel is', async () => {
@@ -180,6 +186,43 @@ describe('hearth-agent over a real tunnel', function () {
     await watch.prints(/"connecting".*"bridge_unreachable"/);
     assert.equal((await ask('disconnect')).code, 0);
     assert.equal((await connecting.finished).code, 1);
+  });
+
+  it('says degraded and why soon after the line is cut', async () => {
+    agent = await startAgent(net, home);
+    assert.equal((await ask('connect')).code, 0);
+    await net.cut();
+    // That it takes less than 5 s is shown on a clock of its own in the session's test.
+    const state = async () => agentStatus.parse((await get(home, '/v1/status')).body);
+    let now = await state();
+    while (now.state === 'connected') {
+      await sleep(20);
+      now = await state();
+    }
+    assert.deepEqual([now.state, now.problem?.code], ['degraded', 'tunnel_silent']);
+  });
+
+  it('speaks JSON, and takes the tunnel down when its terminal is closed', async () => {
+    agent = await startAgent(net, home);
+    const up = await ask('connect', '--json');
+    assert.deepEqual([up.code, agentStatus.parse(JSON.parse(up.stdout)).state], [0, 'connected']);
+    const down = await ask('disconnect', '--json');
+    assert.deepEqual([down.code, agentStatus.parse(JSON.parse(down.stdout)).state], [0, 'disconnected']);
+
+    assert.equal((await ask('connect')).code, 0);
+    agent.child.kill('SIGHUP');
+    assert.equal((await agent.finished).code, 0);
+    assert.ok(!(await interfaces()).includes(server.profile.interface ?? ''));
+  });
+
+  it('names an address that is no network, and makes nothing', async () => {
+    await profile({ allowed_ips: [`${server.serverAddress}/24`] });
+    agent = await startAgent(net, home);
+    const refused = await ask('connect', '--json');
+    const now = agentStatus.parse(JSON.parse(refused.stdout));
+    assert.deepEqual([refused.code, now.state, now.problem?.code], [1, 'disconnected', 'profile_invalid']);
+    assert.match(refused.stderr, /10\.77\.0\.1\/24 is an address within a network/);
+    assert.ok(!(await interfaces()).includes(server.profile.interface ?? ''));
   });
 
   it('starts again after kill -9, and takes away what was left', async () => {

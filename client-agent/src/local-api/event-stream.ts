@@ -10,8 +10,12 @@ export interface EventSource {
   onChange: (listener: () => void) => () => void;
 }
 
-/** Sends `current()` at once and after each change, until the client goes away. */
-export function streamEvents(response: ServerResponse, source: EventSource): void {
+/** Sends `current()` at once and after each change, and a comment every `commentMs`, until the client goes away. */
+export function streamEvents(
+  response: ServerResponse,
+  source: EventSource,
+  commentMs: number = COMMENT_MS,
+): void {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   let last = '';
   let waiting = false;
@@ -30,7 +34,7 @@ export function streamEvents(response: ServerResponse, source: EventSource): voi
   const off = source.onChange(send);
   const comment = setInterval(() => {
     if (!waiting) response.write(': still here\n\n');
-  }, COMMENT_MS);
+  }, commentMs);
   response.once('close', () => {
     off();
     clearInterval(comment);

@@ -1,4 +1,5 @@
 /** The local API of CONTRACT 4 over an `Agent`: one table of routes behind the guard, errors as envelopes. */
+import type { IncomingHttpHeaders } from 'node:http';
 import { HearthError, toEnvelope } from '@hearth/protocol';
 import fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
@@ -42,7 +43,7 @@ export function buildLocalApi(agent: Agent, log: Logger): FastifyInstance {
   app.get('/v1/status', async () => agent.status());
   app.post('/v1/connect', async () => agent.connect());
   app.post('/v1/disconnect', async () => agent.disconnect());
-  app.get('/v1/token', async () => agent.token());
+  app.get('/v1/token', async ({ headers }) => agent.token(wantsFresh(headers)));
   app.get('/v1/events', (_request, reply) => {
     reply.hijack();
     streamEvents(reply.raw, {
@@ -52,6 +53,10 @@ export function buildLocalApi(agent: Agent, log: Logger): FastifyInstance {
   });
   return app;
 }
+
+/** A client whose token was refused must not be given the same one again, so it says `no-cache`. */
+const wantsFresh = (headers: IncomingHttpHeaders) =>
+  headers['cache-control']?.split(',').some((word) => word.trim().toLowerCase() === 'no-cache') ?? false;
 
 /** The framework's own complaints about a request are the client's fault, not a fault inside. */
 function asKnown(error: unknown): unknown {

@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici';
 import type { ProbeResult } from './ports.ts';
 
 /** Milliseconds. A lost packet is sent again after one second, so two bear one loss. */
-const ANSWER_MS = 2_000;
+export const ANSWER_MS = 2_000;
 
 export async function probeBridge(
   dispatcher: Dispatcher,

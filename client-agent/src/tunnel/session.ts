@@ -51,10 +51,11 @@ export class TunnelSession {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Starts connecting and returns at once. While a tunnel is wanted already, it does nothing. */
+  /** Starts connecting and returns at once. One with this very profile goes on; one with another is replaced. */
   connect(profile: AgentProfile): void {
-    if (!this.#state.wanted) this.#profile = profile;
-    this.#dispatch({ kind: 'connect' });
+    const other = this.#state.wanted && this.#profile !== profile;
+    this.#profile = profile;
+    this.#dispatch({ kind: other ? 'replace' : 'connect' });
   }
 
   /** Reports `disconnected` at once; resolves when the interface is gone, or can't be removed for now. */

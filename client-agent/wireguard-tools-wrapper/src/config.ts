@@ -2,6 +2,7 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
 import { z } from 'zod';
 import { concealedKey, wireguardKey } from './keys.ts';
+import { isNetwork } from './network.ts';
 
 /** Up to 15 characters (IFNAMSIZ), none with a meaning to a program or a path. */
 export const interfaceName = z
@@ -22,14 +23,22 @@ export const endpoint = z
     return port >= 1 && port <= 65_535;
   }, 'a port is 1 to 65535');
 
+/** The host of an endpoint, an IPv6 address without its brackets. */
+export const hostOf = (text: string) => text.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+
+const network = cidr
+  .refine((text) => !text.endsWith('/0'), 'only part of the network can go through the tunnel')
+  .refine(isNetwork, {
+    error: ({ input }) =>
+      `${String(input)} is an address within a network: write the network's own address, with zeros after the prefix`,
+  });
+
 const peerConfig = z.strictObject({
   publicKey: wireguardKey,
   presharedKey: concealedKey.optional(),
   endpoint: endpoint.optional(),
   /** The only addresses routed into the tunnel. A prefix of 0 would take the peer's own endpoint with it. */
-  allowedIps: z
-    .array(cidr.refine((text) => !text.endsWith('/0'), 'only part of the network can go through the tunnel'))
-    .min(1),
+  allowedIps: z.array(network).min(1),
   /** Seconds; 0 is off. Keeps the way through a NAT open. */
   keepalive: z.int().min(0).max(65_535).default(0),
 });
@@ -54,7 +63,7 @@ export const interfaceConfig = z
   })
   .superRefine((config, context) => {
     config.peers.forEach((peer, index) => {
-      const host = peer.endpoint?.replace(/:\d+$/, '').replace(/^\[|\]$/g, '') ?? '';
+      const host = hostOf(peer.endpoint ?? '');
       if (isIP(host) !== 0 && isInside(host, peer.allowedIps))
         context.addIssue({
           code: 'custom',

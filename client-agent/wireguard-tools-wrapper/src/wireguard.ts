@@ -5,11 +5,17 @@
  * half-made interface is taken down again when a step fails or the signal aborts. Nothing is kept between calls, so
  * an interface that another process made can be read and taken down as well. Calls on one name must not overlap.
  */
-import { isIPv4 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand } from './command.ts';
 import type { CommandPorts } from './command.ts';
-import { endpoint as endpointSchema, interfaceConfig, interfaceName, renderSetconf } from './config.ts';
+import {
+  endpoint as endpointSchema,
+  hostOf,
+  interfaceConfig,
+  interfaceName,
+  renderSetconf,
+} from './config.ts';
 import type { InterfaceConfig, InterfaceInput } from './config.ts';
 import { parseDump } from './dump.ts';
 import type { InterfaceStatus } from './dump.ts';
@@ -97,15 +103,20 @@ export class Wireguard {
   ): Promise<void> {
     const dev = interfaceName.parse(name);
     const peer = wireguardKey.parse(peerPublicKey);
-    await this.#run('wg', ['set', dev, 'peer', peer, 'endpoint', endpointSchema.parse(endpoint)], signal);
+    const args = ['set', dev, 'peer', peer, 'endpoint', endpointSchema.parse(endpoint)];
+    await lookingUp([endpoint], this.#run('wg', args, signal));
   }
 
   async #configure(config: InterfaceConfig, signal: AbortSignal | undefined): Promise<void> {
     const { name, mtu } = config;
-    await runCommand(this.#ports, 'wg', ['setconf', name, '/dev/stdin'], {
+    const setconf = runCommand(this.#ports, 'wg', ['setconf', name, '/dev/stdin'], {
       signal,
       secret: renderSetconf(config),
     });
+    await lookingUp(
+      config.peers.map((peer) => peer.endpoint ?? ''),
+      setconf,
+    );
     // Without the prefix's own route: what goes into the tunnel is what allowedIps says, no more.
     for (const address of config.addresses)
       await this.#run(
@@ -130,6 +141,21 @@ export class Wireguard {
 
   #run(program: 'ip' | 'wg', args: string[], signal: AbortSignal | undefined): Promise<string> {
     return runCommand(this.#ports, program, args, { signal });
+  }
+}
+
+/** `wg` looks names up itself, and then only a name server that does not answer makes it late. */
+async function lookingUp(endpoints: readonly string[], work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    const names = endpoints.map(hostOf).filter((host) => host !== '' && isIP(host) === 0);
+    if (names.length === 0 || !(error instanceof WireguardError) || error.code !== 'timeout') throw error;
+    throw new WireguardError(
+      'endpoint_unresolved',
+      `The look-up of ${names.join(', ')} was not answered in time.`,
+      'wg',
+    );
   }
 }
 

@@ -6,12 +6,12 @@ import type { Clock, PeerReading, RaiseResult, Tunnel } from '../../../client-ag
 
 export const API_KEY = 'hk_test_a-key-that-must-stay-inside';
 
-export function makeProfile(bridgeUrl = 'http://10.77.0.1:8000'): AgentProfile {
+export function makeProfile(bridgeUrl = 'http://10.77.0.1:8000', endpoint = '192.0.2.1:51820'): AgentProfile {
   return agentProfile.parse({
     private_key: generateKeyPair().privateKey.reveal(),
     address: '10.77.0.2/32',
     server_public_key: generateKeyPair().publicKey,
-    endpoint: '192.0.2.1:51820',
+    endpoint,
     allowed_ips: ['10.77.0.1/32'],
     bridge_url: bridgeUrl,
     api_key: API_KEY,
@@ -20,6 +20,8 @@ export function makeProfile(bridgeUrl = 'http://10.77.0.1:8000'): AgentProfile {
 
 export class FakeClock implements Clock {
   #now = 0;
+  /** How far the wall clock was set, or the monotonic one stood still. */
+  #shift = 0;
   #timers: { due: number; callback: () => void }[] = [];
 
   now(): number {
@@ -27,7 +29,12 @@ export class FakeClock implements Clock {
   }
 
   wall(): number {
-    return Date.UTC(2026, 0, 1) + this.#now;
+    return Date.UTC(2026, 0, 1) + this.#now + this.#shift;
+  }
+
+  /** Moves the wall clock alone. */
+  shiftWall(ms: number): void {
+    this.#shift += ms;
   }
 
   after(ms: number, callback: () => void): () => void {
@@ -60,6 +67,8 @@ export class FakeTunnel implements Tunnel {
   stuck: Problem | null = null;
   /** While set, `raise` waits for it or for the abort. */
   hold: Promise<void> | undefined;
+  /** While set, `lower` waits for it. */
+  lowerHold: Promise<void> | undefined;
 
   async raise(signal: AbortSignal): Promise<RaiseResult> {
     if (this.exists) throw new Error('raised twice');
@@ -77,6 +86,7 @@ export class FakeTunnel implements Tunnel {
   }
 
   async lower(): Promise<Problem | null> {
+    await this.lowerHold;
     if (this.stuck === null) this.exists = false;
     return this.stuck;
   }

@@ -115,6 +115,21 @@ describe('tunnel machine', () => {
     assert.deepEqual(again.effects, [{ kind: 'raise', attempt: 2 }]);
   });
 
+  it('takes the link down for another profile without saying disconnected', () => {
+    const asked = play(...UP, measured(50, peer(300), answered), { kind: 'replace', at: 60 });
+    assert.deepEqual(
+      [asked.state.reported, asked.state.link, asked.effects],
+      ['connecting', 'lowering', [{ kind: 'lower' }]],
+    );
+    assert.deepEqual(step(asked.state, { kind: 'lowered', at: 70 }).effects, [{ kind: 'raise', attempt: 2 }]);
+    const waiting = play(
+      { kind: 'connect', at: 0 },
+      { kind: 'raise_failed', attempt: 1, problem: PROBLEM, retry: true, at: 5 },
+      { kind: 'replace', at: 6 },
+    );
+    assert.deepEqual(waiting.effects, [{ kind: 'raise', attempt: 2 }]);
+  });
+
   it('waits for the interface to go before it makes the next', () => {
     const asked = play(...UP, { kind: 'disconnect', at: 20 }, { kind: 'connect', at: 30 });
     assert.deepEqual([asked.state.reported, asked.effects], ['connecting', []]);
@@ -137,6 +152,7 @@ const probe = fc.constantFrom(answered, silent);
 type Unstamped<E = TunnelEvent> = E extends TunnelEvent ? Omit<E, 'at'> : never;
 const anyEvent: fc.Arbitrary<Unstamped> = fc.oneof(
   fc.constant({ kind: 'connect' as const }),
+  fc.constant({ kind: 'replace' as const }),
   fc.constant({ kind: 'disconnect' as const }),
   fc.constant({ kind: 'lowered' as const }),
   fc.constant({ kind: 'timer' as const }),
@@ -191,7 +207,7 @@ describe('tunnel machine, for every history', () => {
         const before = walk(events, () => {});
         let { state } = step(before, { kind: 'disconnect', at: 1e9 });
         for (const [event] of rest) {
-          if (event.kind === 'connect') continue;
+          if (event.kind === 'connect' || event.kind === 'replace') continue;
           const next = step(state, { ...event, at: 1e9 });
           assert.ok(!next.effects.some(({ kind }) => kind === 'raise' || kind === 'measure'));
           assert.equal(next.state.reported, 'disconnected');

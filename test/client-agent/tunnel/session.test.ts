@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { pino } from 'pino';
 import type { ProbeResult } from '../../../client-agent/src/tunnel/ports.ts';
+import { ANSWER_MS } from '../../../client-agent/src/tunnel/bridge-probe.ts';
 import { TIMING } from '../../../client-agent/src/tunnel/machine.ts';
 import { TunnelSession } from '../../../client-agent/src/tunnel/session.ts';
 import { FakeClock, FakeTunnel, makeProfile, settled } from './fakes.ts';
@@ -9,8 +10,9 @@ import { FakeClock, FakeTunnel, makeProfile, settled } from './fakes.ts';
 function makeSession() {
   const tunnel = new FakeTunnel();
   const clock = new FakeClock();
-  const world = { answers: true };
+  const world = { answers: true, lateMs: 0 };
   const probe = async (): Promise<ProbeResult> => {
+    if (world.lateMs > 0) await new Promise<void>((resolve) => clock.after(world.lateMs, resolve));
     if (!world.answers) return { kind: 'silent', reason: 'no answer in time' };
     tunnel.rxBytes += 100;
     return { kind: 'answered', rttMs: 3 };
@@ -82,6 +84,38 @@ describe('tunnel session', () => {
     await clock.advance(TIMING.lowerAgain);
     assert.equal(tunnel.exists, false);
     assert.equal(session.state.problem, null);
+  });
+
+  it('says degraded within 5 s of the cut, with the silence named', async () => {
+    const { session, clock, world } = makeSession();
+    session.connect(makeProfile());
+    await settled();
+    assert.equal(session.state.reported, 'connected');
+    // The worst moment: a measurement has just ended well, and the next probe takes its whole time.
+    world.answers = false;
+    world.lateMs = ANSWER_MS;
+    let elapsed = 0;
+    while (session.state.reported === 'connected') {
+      await clock.advance(100);
+      elapsed += 100;
+    }
+    assert.ok(elapsed < 5_000, `${elapsed} ms`);
+    assert.deepEqual([session.state.reported, session.state.problem?.code], ['degraded', 'tunnel_silent']);
+    await session.disconnect();
+  });
+
+  it('replaces the tunnel for another profile, and leaves it for the same', async () => {
+    const { session, tunnel, seen } = makeSession();
+    const profile = makeProfile();
+    session.connect(profile);
+    await settled();
+    session.connect(profile);
+    assert.deepEqual([session.state.attempt, session.state.reported], [1, 'connected']);
+    session.connect(makeProfile());
+    await settled();
+    assert.deepEqual([session.state.attempt, session.state.reported], [2, 'connected']);
+    assert.deepEqual(seen, ['connecting', 'connected', 'connecting', 'connected']);
+    assert.ok(tunnel.exists);
   });
 
   it('remembers when the state was entered', async () => {

@@ -1,5 +1,6 @@
 /** The wrapper's commands as they leave it: arguments, stdin, environment, and the way back after a failure. */
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { inspect } from 'node:util';
 import { WireguardError } from 'wireguard-tools-wrapper/errors';
 import { generateKeyPair } from 'wireguard-tools-wrapper/keys';
@@ -107,6 +108,43 @@ describe('wireguard-tools-wrapper', () => {
       await assert.rejects(new Wireguard({ spawn, findProgram }).up(CONFIG), { code });
     });
 
+  describe('when wg does not end', () => {
+    beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+    afterEach(() => mock.timers.reset());
+
+    const late = (endpoint: string) => {
+      const { spawn } = recordSpawn(() => ({ hangs: true }));
+      const work = new Wireguard({ spawn, findProgram }).setEndpoint('hearth0', peer, endpoint);
+      mock.timers.tick(10_000);
+      return work;
+    };
+
+    it('says that the name of the endpoint has no address', async () => {
+      await assert.rejects(late('vpn.example.org:51820'), {
+        code: 'endpoint_unresolved',
+        message: /vpn\.example\.org/,
+      });
+    });
+
+    for (const endpoint of ['192.0.2.1:51820', '[fd00::1]:51820'])
+      it(`says that it was late where there was nothing to look up: ${endpoint}`, async () => {
+        await assert.rejects(late(endpoint), { code: 'timeout' });
+      });
+
+    it('says so when it happens while bringing the interface up', async () => {
+      const inner = system();
+      const outer = recordSpawn((line) => {
+        if (!line.startsWith('wg setconf')) return {};
+        setImmediate(() => mock.timers.tick(10_000));
+        return { hangs: true };
+      });
+      const spawn = ((...args: Parameters<typeof inner.spawn>) =>
+        args[1][0] === 'setconf' ? outer.spawn(...args) : inner.spawn(...args)) as typeof inner.spawn;
+      await assert.rejects(new Wireguard({ spawn, findProgram }).up(CONFIG), { code: 'endpoint_unresolved' });
+      assert.ok(lines(inner.calls).includes('ip link del dev hearth0'));
+    });
+  });
+
   it('leaves an interface alone that was there before', async () => {
     const { spawn, calls } = recordSpawn((line) => (line.startsWith('wg show') ? NO_WG : {}));
     const wireguard = new Wireguard({ spawn, findProgram });
@@ -123,6 +161,7 @@ describe('wireguard-tools-wrapper', () => {
     ['an endpoint without a port', { peers: [{ ...CONFIG.peers[0], endpoint: 'vpn.example.org' }] }],
     ['an endpoint with an option', { peers: [{ ...CONFIG.peers[0], endpoint: '-x:1' }] }],
     ['the whole network', { peers: [{ ...CONFIG.peers[0], allowedIps: ['0.0.0.0/0'] }] }],
+    ['a route with host bits', { peers: [{ ...CONFIG.peers[0], allowedIps: ['10.77.0.1/24'] }] }],
     ['an endpoint inside the tunnel', { peers: [{ ...CONFIG.peers[0], endpoint: '10.77.0.9:51820' }] }],
     ['an unknown key', { preUp: 'rm -rf /' }],
   ];
