@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { bridgeStatus, type BridgeStatus } from '@hearth/protocol';
-import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { startBridge, twoBackends } from '../support/bridge.ts';
 import { hangs, startFakeBackend } from '../support/fake-backend.ts';
 
@@ -9,20 +8,26 @@ async function follow(url: string) {
   const reply = await fetch(`${url}/hearth/v1/events`);
   assert.equal(reply.headers.get('content-type'), 'text/event-stream; charset=utf-8');
   assert.ok(reply.body);
-  const events = reply.body
-    .pipeThrough(new TextDecoderStream())
-    .pipeThrough(new EventSourceParserStream())
-    .getReader();
+  const text = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+  let buffered = '';
   return {
     until: async (satisfies: (status: BridgeStatus) => boolean): Promise<BridgeStatus | undefined> => {
       for (;;) {
-        const { value, done } = await events.read();
-        if (done) return undefined;
-        const status = bridgeStatus.parse(JSON.parse(value.data));
+        const end = buffered.indexOf('\n\n');
+        if (end < 0) {
+          const { value, done } = await text.read();
+          if (done) return undefined;
+          buffered += value;
+          continue;
+        }
+        const data = /^data: (.*)$/m.exec(buffered.slice(0, end))?.[1];
+        buffered = buffered.slice(end + 2);
+        if (data === undefined) continue;
+        const status = bridgeStatus.parse(JSON.parse(data));
         if (satisfies(status)) return status;
       }
     },
-    cancel: async () => await events.cancel(),
+    cancel: async () => await text.cancel(),
   };
 }
 

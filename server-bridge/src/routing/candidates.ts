@@ -71,6 +71,6 @@ function reasonAgainst(backend: BackendConfig, wish: Wish, health: Health): stri
 }
 
 /** What a request may name. */
-export function knownIds(table: RoutingTable): string[] {
+function knownIds(table: RoutingTable): string[] {
   return ['auto', ...table.models.map((model) => model.id), ...table.backends.map((backend) => backend.id)];
 }
