@@ -76,6 +76,8 @@ export async function installCodeServer(say: (line: string) => void): Promise<st
     await npmInstall(join(work, 'package'), `code-server@${CODE_SERVER_VERSION}`, {
       ...process.env,
       PATH: path,
+      // code-server judges Node's version by this; the npm that runs us may itself be run by an older one.
+      npm_config_user_agent: undefined,
       npm_config_nodedir: join(work, 'headers', 'node_modules', platformNode),
     });
     if (findCodeServer() === undefined) {
