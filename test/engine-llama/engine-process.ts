@@ -68,10 +68,11 @@ export class RunningEngine implements AsyncDisposable {
     return body.choices[0];
   }
 
-  /** Signals the process and gives its exit code. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+  /** Lets go of its standard input, or signals it, and gives its exit code. */
+  async stop(how: 'leash' | NodeJS.Signals = 'leash'): Promise<number | null> {
     if (this.child.exitCode !== null) return this.child.exitCode;
-    this.child.kill(signal);
+    if (how === 'leash') this.child.stdin?.end();
+    else this.child.kill(how);
     const [code] = (await once(this.child, 'exit')) as [number | null];
     return code;
   }
@@ -81,8 +82,14 @@ export class RunningEngine implements AsyncDisposable {
   }
 }
 
+/** On a leash, as the bridge starts it. */
 export async function startEngine(...args: string[]): Promise<RunningEngine> {
-  const child = spawnEngine(['--model', 'hearth-starter', '--json', '--exit-with-parent', ...args]);
+  return await startAlone('--exit-with-parent', ...args);
+}
+
+/** As a person or a service manager starts it. */
+export async function startAlone(...args: string[]): Promise<RunningEngine> {
+  const child = spawnEngine(['--model', 'hearth-starter', '--json', ...args]);
   if (!child.stdout) throw new Error('no stdout');
   child.stderr?.pipe(process.stderr);
   for await (const line of createInterface({ input: child.stdout })) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { errorEnvelope } from '@hearth/protocol';
 import OpenAI from 'openai';
-import { type RunningEngine, eventually, runToExit, startEngine } from '../engine-process.ts';
+import { type RunningEngine, eventually, runToExit, startAlone, startEngine } from '../engine-process.ts';
 
 const FUNCTION = 'export function fibonacci(';
 const ANSWER =
@@ -238,25 +238,29 @@ describe("the engine's OpenAI API", () => {
 });
 
 describe("the engine's process", () => {
-  it('stops with 0 on SIGTERM, telling who is in mid-answer', async () => {
-    await using engine = await startEngine();
-    const response = await engine.post('/v1/completions', {
-      prompt: 'export function debounce<',
-      temperature: 0,
-      stream: true,
+  for (const [title, startIt, how] of [
+    ['on SIGTERM', startAlone, 'SIGTERM'],
+    ['when its parent lets go', startEngine, 'leash'],
+  ] as const)
+    it(`stops with 0 ${title}, telling who is in mid-answer`, async () => {
+      await using engine = await startIt();
+      const response = await engine.post('/v1/completions', {
+        prompt: 'export function debounce<',
+        temperature: 0,
+        stream: true,
+      });
+      const stopped = engine.stop(how);
+      const text = await response.text();
+      assert.equal(await stopped, 0);
+      assert.ok(!text.includes('[DONE]'));
+      assert.match(text, /"code":"backend_lost"/);
     });
-    const stopped = engine.stop();
-    const text = await response.text();
-    assert.equal(await stopped, 0);
-    assert.ok(!text.includes('[DONE]'));
-    assert.match(text, /"code":"backend_lost"/);
-  });
 
-  it('stops with 0 when the process that started it is gone', async () => {
+  it('answers on where a signal went to the whole group and its parent still drains', async () => {
     await using engine = await startEngine();
-    const exit = new Promise((resolve) => engine.child.once('exit', resolve));
-    engine.child.stdin?.end();
-    assert.equal(await exit, 0);
+    engine.child.kill('SIGINT');
+    engine.child.kill('SIGTERM');
+    assert.equal((await engine.complete('export function clamp(')).finish_reason, 'stop');
   });
 
   it('says what is wrong with a port in use', async () => {
