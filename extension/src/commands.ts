@@ -2,8 +2,12 @@
 import * as vscode from 'vscode';
 import { askApiKey } from './connection/api-key.ts';
 import type { Connection } from './connection/connection.ts';
+import type { Fault } from './connection/fault.ts';
 import { selectModel } from './models/select-model.ts';
 import type { Settings } from './settings.ts';
+import { faultWords } from './words/fault-words.ts';
+import { problemWords } from './words/problem-words.ts';
+import { writeSetting } from './write-setting.ts';
 
 export type CommandParts = {
   connection: Connection;
@@ -20,7 +24,8 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     'hearth.disconnect': () => disconnect(connection, ending.signal),
     'hearth.selectModel': () => selectModel(connection, parts.settings),
     'hearth.setApiKey': () => setApiKey(parts),
-    'hearth.toggleCompletions': () => toggleCompletions(parts.settings()),
+    'hearth.toggleCompletions': () =>
+      writeSetting('completion.enabled', !parts.settings()['completion.enabled']),
     'hearth.showLog': () => log.show(true),
   };
   const registered = Object.entries(commands).map(([id, run]) => vscode.commands.registerCommand(id, run));
@@ -33,9 +38,10 @@ async function connect(connection: Connection, ending: AbortSignal): Promise<voi
     title: vscode.l10n.t('Hearth: connecting…'),
   };
   const reply = await vscode.window.withProgress(options, () => connection.connect(ending));
-  if (reply.kind === 'ok' || reply.kind === 'cancelled') return;
-  const why = reply.kind === 'absent' ? vscode.l10n.t('the agent is not running') : reply.message;
-  await offerLog(vscode.l10n.t('Hearth could not connect: {0}', why));
+  if (reply.kind === 'ok' || ending.aborted) return;
+  const problem = connection.agentStatus?.problem;
+  const why = [whyNot(reply), ...(problem === undefined ? [] : problemWords(problem, vscode.l10n.t))];
+  await offerLog(vscode.l10n.t('Hearth could not connect: {0}', why.join(' ')));
 }
 
 async function disconnect(connection: Connection, ending: AbortSignal): Promise<void> {
@@ -46,9 +52,15 @@ async function disconnect(connection: Connection, ending: AbortSignal): Promise<
     );
     return;
   }
-  if (reply.kind === 'ok' || reply.kind === 'cancelled') return;
-  const why = reply.kind === 'absent' ? vscode.l10n.t('the agent is not running') : reply.message;
-  await offerLog(vscode.l10n.t('Hearth could not disconnect: {0}', why));
+  if (reply.kind === 'ok' || ending.aborted) return;
+  await offerLog(vscode.l10n.t('Hearth could not disconnect: {0}', whyNot(reply)));
+}
+
+function whyNot(reply: { kind: 'cancelled' | 'absent' } | Fault): string {
+  if ('code' in reply) return faultWords(reply, vscode.l10n.t);
+  return reply.kind === 'absent'
+    ? faultWords({ code: 'agent_absent', message: '' }, vscode.l10n.t)
+    : vscode.l10n.t('The way to the bridge changed meanwhile.');
 }
 
 async function offerLog(message: string): Promise<void> {
@@ -58,18 +70,14 @@ async function offerLog(message: string): Promise<void> {
 }
 
 async function setApiKey({ connection, secrets }: CommandParts): Promise<void> {
-  const url = connection.directUrl;
-  if (url === undefined) {
-    void vscode.window.showInformationMessage(
-      vscode.l10n.t('No key is needed here: the agent holds it, and gives the editor a short-lived token.'),
-    );
+  const { route } = connection;
+  if (route.kind === 'direct') {
+    if (await askApiKey(secrets, route.url)) connection.keyChanged();
     return;
   }
-  if (await askApiKey(secrets, url)) connection.keyChanged();
-}
-
-async function toggleCompletions(settings: Settings): Promise<void> {
-  await vscode.workspace
-    .getConfiguration('hearth')
-    .update('completion.enabled', !settings['completion.enabled'], vscode.ConfigurationTarget.Global);
+  void vscode.window.showInformationMessage(
+    route.kind === 'agent'
+      ? vscode.l10n.t('No key is needed here: the agent holds it, and gives the editor a short-lived token.')
+      : vscode.l10n.t('A key is for a bridge: set the address of yours in hearth.bridgeUrl first.'),
+  );
 }

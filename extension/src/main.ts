@@ -17,6 +17,7 @@ import type { Settings } from './settings.ts';
 type Parts = {
   connection: Connection;
   secrets: vscode.SecretStorage;
+  /** As they are for a document, or for the one being edited. */
   settings: (document?: vscode.TextDocument) => Settings;
   wait: (ms: number, signal: AbortSignal) => Promise<void>;
   log: vscode.LogOutputChannel;
@@ -28,6 +29,8 @@ const CONTRIBUTIONS: [name: string, start: (parts: Parts) => vscode.Disposable][
   ['status bar', showStatusBar],
   ['completions', registerCompletions],
 ];
+
+const CLOCK = { now: () => performance.now(), wall: () => Date.now() };
 
 /** Settings that the connection is built from. */
 const REBUILD = ['hearth.bridgeUrl', 'hearth.agent.socket'];
@@ -48,7 +51,7 @@ export function activate(context: vscode.ExtensionContext): void {
 }
 
 function start(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): vscode.Disposable {
-  const settings = (document?: vscode.TextDocument) => {
+  const settings = (document = vscode.window.activeTextEditor?.document) => {
     const values = vscode.workspace.getConfiguration('hearth', document);
     return parseSettings(
       (name) => values.get(name),
@@ -66,7 +69,7 @@ function start(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): 
   const connection = new Connection({
     agent,
     bridge: new BridgeClient(),
-    credentials: new Credentials(agent, (url) => readApiKey(context.secrets, url), Date.now),
+    credentials: new Credentials(agent, (url) => readApiKey(context.secrets, url), CLOCK),
     bridgeUrl: now.bridgeUrl,
     log,
     wait,

@@ -13,7 +13,7 @@ export function add(a: number, b: number): number {
   return a + b;
 }
 
-export function fibonacci(n: number): number {
+export function fibonacci(index: number): number {
   
 }
 `;

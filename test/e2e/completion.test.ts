@@ -97,9 +97,15 @@ describe('a completion in a real editor, through a real tunnel', function () {
     await workbench.waitForStatus(/coder.*rtx6000/);
     await workbench.screenshot('e2e-5-back-again');
 
+    await net.cut();
+    await workbench.waitForStatus(/tunnel silent|reconnecting/);
+    await workbench.screenshot('e2e-6-cut');
+    await net.restore();
+    await workbench.waitForStatus(/coder/, 30_000);
+
     await workbench.command('Hearth: Disconnect');
     await workbench.waitForStatus(/tunnel off/, 5_000);
-    await workbench.screenshot('e2e-6-disconnected');
+    await workbench.screenshot('e2e-7-disconnected');
     await workbench.press('Escape');
     await workbench.type('first');
     await workbench.savedText('range.ts', (text) => text.includes('for (let at = first'));

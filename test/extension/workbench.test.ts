@@ -1,15 +1,31 @@
 /** The packaged extension in a real VS Code, used as a person would, against a bridge and an agent of the test's own. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { currentVsix } from '../../extension/build/package.ts';
 import { needs } from '../support/needs.ts';
 import { openWorkbench } from '../support/workbench.ts';
 import type { Workbench } from '../support/workbench.ts';
 import { FakeAgent } from './fakes/fake-agent.ts';
-import { FakeBridge } from './fakes/fake-bridge.ts';
+import { FakeBridge, model } from './fakes/fake-bridge.ts';
 
 /** The status bar says this, in this colour. */
 async function says(editor: Workbench, expected: RegExp, background: string): Promise<void> {
   assert.equal((await editor.waitForStatus(expected)).background, background);
+}
+
+/** A message on the screen, which is then put away. */
+async function message(editor: Workbench, expected: RegExp): Promise<void> {
+  const shown = '.notifications-toasts .notification-list-item-message';
+  await editor.page.locator(shown, { hasText: expected }).waitFor();
+  await editor.command('Notifications: Clear All Notifications');
+  await editor.page.locator(shown).waitFor({ state: 'hidden' });
+}
+
+/** The file of the folder comes to say this. */
+async function fileSays(editor: Workbench, name: string, expected: RegExp): Promise<void> {
+  while (!expected.test(await readFile(join(editor.folder, name), 'utf8'))) await sleep(50);
 }
 
 describe('the extension in a real editor', function () {
@@ -33,6 +49,9 @@ describe('the extension in a real editor', function () {
       files: {
         'sum.ts': 'export function sum(a: number, b: number) {\n  return (a);\n}\n',
         'windows.ts': 'const first = 1;\r\n',
+        'log.ts': 'console.log()\n',
+        'block.ts': '',
+        '.vscode/settings.json': '{ "hearth.completion.model": "auto", "hearth.completion.enabled": true }',
       },
       settings: { 'hearth.bridgeUrl': bridge.url },
       env: { HEARTH_AGENT_SOCKET: agent.socketPath },
@@ -85,8 +104,33 @@ describe('the extension in a real editor', function () {
     assert.equal(String(bridge.seen.at(-1)?.body.prompt).includes('\r'), false);
   });
 
+  it('goes on behind a bracket that the editor has typed', async () => {
+    const editor = workbench();
+    bridge.behaviour = { kind: 'answer', text: '"x");\nreturn 1;' };
+    await editor.openFile('log.ts');
+    for (const key of ['Control+Home', 'End', 'ArrowLeft']) await editor.press(key);
+    await editor.type(' ');
+    assert.match(await editor.ghostText('return 1;'), /^"x"/);
+    await editor.screenshot('ghost-text-behind-bracket');
+    await editor.acceptGhostText();
+    const saved = await editor.savedText('log.ts', (text) => text.includes('return'));
+    assert.equal(saved, 'console.log( "x");\nreturn 1;\n');
+  });
+
+  it('opens a block whose brace the editor has typed', async () => {
+    const editor = workbench();
+    bridge.behaviour = { kind: 'answer', text: '\n  return 1;\n}\nf();' };
+    await editor.openFile('block.ts');
+    await editor.type('function f() {');
+    assert.match(await editor.ghostText('f();'), /return 1;\n/);
+    await editor.acceptGhostText();
+    const saved = await editor.savedText('block.ts', (text) => text.includes('return'));
+    assert.equal(saved, 'function f() {\n  return 1;\n}\nf();');
+  });
+
   it('says that the fallback answered', async () => {
     const editor = workbench();
+    bridge.models = [model('coder', 'fallback'), model('small')];
     bridge.behaviour = { kind: 'answer', text: 'fourth();', fallback: true };
     await editor.type('\n');
     await editor.ghostText('fourth');
@@ -99,6 +143,10 @@ describe('the extension in a real editor', function () {
     const editor = workbench();
     await editor.command('Hearth: Select Model…');
     await editor.pick('small');
+    bridge.models = [model('coder'), model('small')];
+    await editor.waitForStatus(/Hearth: small/);
+    // The folder's own setting stood above the user's.
+    await fileSays(editor, '.vscode/settings.json', /"small"/);
     bridge.behaviour = { kind: 'answer', text: 'fifth();' };
     await editor.focusEditor();
     await editor.type(' ');
@@ -146,6 +194,40 @@ describe('the extension in a real editor', function () {
     await editor.command(toggle);
     await editor.waitForStatus(/Hearth: (small|coder)/);
     assert.equal(bridge.seen.length, before);
+  });
+
+  it('sends nothing to a web server that is no bridge, and says so', async () => {
+    const editor = workbench();
+    bridge.models = { code: 'not_found', message: 'There is nothing here.' };
+    const before = bridge.seen.length;
+    await editor.command('Hearth: Connect');
+    await says(editor, /not a Hearth bridge/, 'error');
+    await message(editor, /not a Hearth bridge/);
+    await editor.screenshot('not-a-bridge');
+    await editor.focusEditor();
+    await editor.type(' ');
+    bridge.models = [model('coder'), model('small')];
+    await editor.waitForStatus(/Hearth: small/);
+    assert.equal(bridge.seen.length, before);
+  });
+
+  it('says why an agent has no tunnel, when told to connect', async () => {
+    const editor = workbench();
+    assert.ok(agent !== undefined);
+    agent.problem = { code: 'profile_mode', message: 'x can be read by others.', fix: 'chmod 600 x' };
+    agent.state = 'unenrolled';
+    await agent.start();
+    const { key } = bridge;
+    bridge.key = 'another';
+    await says(editor, /key needed/, 'error');
+    await editor.command('Hearth: Connect');
+    await message(editor, /chmod 600 x/);
+    assert.ok(agent.calls.includes('POST /v1/connect'));
+    bridge.key = key;
+    await agent.stop();
+    agent.problem = undefined;
+    agent.state = 'disconnected';
+    await editor.waitForStatus(/Hearth: small/);
   });
 
   it('goes through the agent when there is one: connects, says at once that the tunnel is off', async () => {

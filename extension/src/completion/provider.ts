@@ -3,12 +3,11 @@ import * as vscode from 'vscode';
 import type { Connection } from '../connection/connection.ts';
 import type { Log } from '../log.ts';
 import type { Settings } from '../settings.ts';
+import { SCHEMES, sentPath } from './documents.ts';
 import { CompletionEngine } from './engine/engine.ts';
 import { WINDOW } from './engine/window.ts';
 
-const DOCUMENTS: vscode.DocumentSelector = ['file', 'untitled', 'vscode-remote', 'vscode-vfs'].map(
-  (scheme) => ({ scheme }),
-);
+const DOCUMENTS: vscode.DocumentSelector = SCHEMES.map((scheme) => ({ scheme }));
 
 export type CompletionParts = {
   connection: Connection;
@@ -44,7 +43,7 @@ export function registerCompletions(parts: CompletionParts): vscode.Disposable {
                 max_tokens: settings['completion.maxTokens'],
                 temperature: 0,
                 hearth: {
-                  path: vscode.workspace.asRelativePath(document.uri, false),
+                  path: pathOf(document),
                   language: document.languageId,
                 },
               },
@@ -60,7 +59,8 @@ export function registerCompletions(parts: CompletionParts): vscode.Disposable {
       if (outcome.kind !== 'suggestion') return undefined;
       const text =
         document.eol === vscode.EndOfLine.CRLF ? outcome.text.replaceAll('\n', '\r\n') : outcome.text;
-      return [new vscode.InlineCompletionItem(place.chosen + text, place.range)];
+      const end = place.range.end.translate(0, outcome.replaceAfter);
+      return [new vscode.InlineCompletionItem(place.chosen + text, place.range.with({ end }))];
     },
   });
   return vscode.Disposable.from(registration, { dispose: () => engine.cancel() });
@@ -85,6 +85,11 @@ function cursorPlace(
     chosen,
     range,
   };
+}
+
+function pathOf({ uri }: vscode.TextDocument): string {
+  const inside = vscode.workspace.getWorkspaceFolder(uri) !== undefined;
+  return sentPath(uri.path, inside ? vscode.workspace.asRelativePath(uri, false) : undefined);
 }
 
 /** The token as a signal, for as long as the returned value is in use. */

@@ -3,14 +3,12 @@ import { request, type IncomingMessage } from 'node:http';
 import { agentStatus, agentToken, errorEnvelope } from '@hearth/protocol';
 import type { AgentStatus, AgentToken } from '@hearth/protocol';
 import { z } from 'zod';
+import type { Fault } from './fault.ts';
 import { sseParser } from './sse.ts';
 
-/** `absent`: nobody listens there. `failed`: somebody does, and it went wrong; `code` is the agent's, `message` for people. */
+/** `absent`: nobody listens there. `failed`: somebody does, and it went wrong; a refusal has the agent's code. */
 export type AgentReply<T> =
-  | { kind: 'ok'; value: T }
-  | { kind: 'absent' }
-  | { kind: 'cancelled' }
-  | { kind: 'failed'; message: string; code?: string };
+  { kind: 'ok'; value: T } | { kind: 'absent' } | { kind: 'cancelled' } | ({ kind: 'failed' } & Fault);
 
 /** How an event stream came to its end. */
 export type EventsEnd = { kind: 'ended' } | { kind: 'absent' } | { kind: 'failed'; message: string };
@@ -35,9 +33,10 @@ export class AgentClient {
     return this.#call('GET', '/v1/status', agentStatus, DEADLINE_MS.status, signal);
   }
 
-  /** The short-lived token for the bridge, and the bridge's address. */
-  token(signal: AbortSignal): Promise<AgentReply<AgentToken>> {
-    return this.#call('GET', '/v1/token', agentToken, DEADLINE_MS.token, signal);
+  /** The short-lived token for the bridge, and the bridge's address. `fresh`: not the one that was refused just now. */
+  token(signal: AbortSignal, fresh: boolean): Promise<AgentReply<AgentToken>> {
+    const headers: Record<string, string> = fresh ? { 'cache-control': 'no-cache' } : {};
+    return this.#call('GET', '/v1/token', agentToken, DEADLINE_MS.token, signal, headers);
   }
 
   /** Brings the tunnel up. The reply's body is not needed: the event stream tells the state. */
@@ -90,14 +89,14 @@ export class AgentClient {
     });
   }
 
-  #request(method: string, path: string, signal: AbortSignal) {
+  #request(method: string, path: string, signal: AbortSignal, headers: Record<string, string> = {}) {
     return request({
       socketPath: this.socketPath,
       method,
       path,
       signal,
       agent: false,
-      headers: { host: 'hearth-agent', accept: 'application/json, text/event-stream' },
+      headers: { host: 'hearth-agent', accept: 'application/json, text/event-stream', ...headers },
     });
   }
 
@@ -107,36 +106,46 @@ export class AgentClient {
     schema: z.ZodType<T>,
     deadlineMs: number,
     signal: AbortSignal,
+    headers?: Record<string, string>,
   ): Promise<AgentReply<T>> {
     const deadline = AbortSignal.timeout(deadlineMs);
     try {
-      const call = this.#request(method, path, AbortSignal.any([signal, deadline]));
+      const call = this.#request(method, path, AbortSignal.any([signal, deadline]), headers);
       const { status, body } = await readReply(call);
       if (status < 200 || status > 299) return refusal(status, body);
       const value = parseJson(body === '' ? 'null' : body, schema);
       return value === undefined
-        ? { kind: 'failed', message: `the agent's reply to ${path} is not understood` }
+        ? { kind: 'failed', code: 'agent_unclear', message: `the agent's reply to ${path} is not understood` }
         : { kind: 'ok', value };
     } catch (error) {
       if (signal.aborted) return { kind: 'cancelled' };
       if (deadline.aborted)
-        return { kind: 'failed', message: `the agent did not answer within ${deadlineMs / 1_000} s` };
+        return {
+          kind: 'failed',
+          code: 'agent_timeout',
+          message: `the agent did not answer within ${deadlineMs / 1_000} s`,
+        };
       return failure(error);
     }
   }
 }
 
-function failure(error: unknown): { kind: 'absent' } | { kind: 'failed'; message: string } {
+function failure(error: unknown): { kind: 'absent' } | ({ kind: 'failed' } & Fault) {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (NOBODY.has(code)) return { kind: 'absent' };
-  return { kind: 'failed', message: error instanceof Error ? error.message : String(error) };
+  return {
+    kind: 'failed',
+    code: 'agent_failed',
+    message: error instanceof Error ? error.message : String(error),
+  };
 }
 
 /** What an error reply says. */
-function refusal(status: number, body: string): { kind: 'failed'; message: string; code?: string } {
+function refusal(status: number, body: string): { kind: 'failed' } & Fault {
   const error = parseJson(body, errorEnvelope)?.error;
-  if (error === undefined) return { kind: 'failed', message: `the agent answered ${status}` };
-  return { kind: 'failed', message: error.message, ...(error.code === null ? {} : { code: error.code }) };
+  if (error === undefined)
+    return { kind: 'failed', code: 'agent_unclear', message: `the agent answered ${status}` };
+  return { kind: 'failed', code: error.code ?? 'agent_failed', message: error.message };
 }
 
 /** The parsed value, or undefined when the text is no JSON or doesn't fit. */

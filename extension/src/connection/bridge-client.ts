@@ -1,8 +1,10 @@
 /** The bridge's API for the editor, over the openai SDK: no retries of its own, every call with a deadline, faults as values. */
 import { HEADER, errorEnvelope, modelList } from '@hearth/protocol';
-import type { ModelEntry, Secret } from '@hearth/protocol';
+import type { ErrorCode, ModelEntry, Secret } from '@hearth/protocol';
 import OpenAI, { APIConnectionError, APIError } from 'openai';
 import type { CompletionCreateParamsStreaming } from 'openai/resources/completions';
+import { bridgeFetch } from './bridge-fetch.ts';
+import type { Fault } from './fault.ts';
 
 /** Where to call and with what. No secret: the bridge asks for none. */
 export type Access = { url: string; secret: Secret | undefined };
@@ -10,14 +12,14 @@ export type Access = { url: string; secret: Secret | undefined };
 /** Who answered, from the reply's headers (CONTRACT 3.2). */
 export type Answer = { model: string; backend: string; gpu: string | undefined; fallback: boolean };
 
-/** Why there is no answer. Messages are for people and hold no key. */
+/** Why there is no answer. */
 export type BridgeFailure =
   | { kind: 'cancelled' }
-  | { kind: 'unauthorised'; message: string }
+  | ({ kind: 'unauthorised' } & Fault)
   /** Nobody there, or no answer in time. */
-  | { kind: 'unreachable'; message: string }
-  /** The bridge answers, but not with what was asked for. */
-  | { kind: 'refused'; code: string; message: string };
+  | ({ kind: 'unreachable' } & Fault)
+  /** Somebody answers, but not with what was asked for; `not_a_bridge`: it is no Hearth bridge. */
+  | ({ kind: 'refused' } & Fault);
 
 export type CompletionReply =
   { kind: 'ok'; text: string; answer: Answer; firstTokenMs: number; totalMs: number } | BridgeFailure;
@@ -47,15 +49,11 @@ export class BridgeClient {
         .models.list({ signal: AbortSignal.any([signal, deadline]), timeout: DEADLINE_MS.models })
         .asResponse();
       const list = modelList.safeParse(await reply.json());
-      if (!list.success)
-        return {
-          kind: 'refused',
-          code: 'not_a_bridge',
-          message: `${access.url} answers, but not as a Hearth bridge`,
-        };
-      return { kind: 'ok', models: list.data.data };
+      return list.success ? { kind: 'ok', models: list.data.data } : notABridge(access);
     } catch (error) {
-      return failure(error, access, signal, deadline);
+      // A bridge has this list, and refuses it in its own form.
+      const foreign = error instanceof APIError && error.status !== undefined && !isOwnRefusal(error);
+      return foreign && !signal.aborted ? notABridge(access) : failure(error, access, signal, deadline);
     }
   }
 
@@ -107,14 +105,29 @@ export class BridgeClient {
 function client({ url, secret }: Access): OpenAI {
   return new OpenAI({
     baseURL: `${url.replace(/\/+$/, '')}/v1`,
-    apiKey: secret?.reveal() ?? 'none',
-    ...(secret === undefined ? { defaultHeaders: { authorization: null } } : {}),
-    // Whatever OPENAI_* the editor was started with is for another service.
+    // The SDK wants one; what is sent is up to bridgeFetch.
+    apiKey: 'none',
+    adminAPIKey: null,
     organization: null,
     project: null,
+    fetch: bridgeFetch(secret === undefined ? undefined : `Bearer ${secret.reveal()}`),
     maxRetries: 0,
     logLevel: 'off',
   });
+}
+
+function notABridge({ url }: Access): BridgeFailure {
+  return {
+    kind: 'refused',
+    code: 'not_a_bridge',
+    message: `${url} answers, but not as a Hearth bridge`,
+  };
+}
+
+/** Whether the error has a bridge's form. Its `not_found` means that the address has a wrong path. */
+function isOwnRefusal({ error }: APIError): boolean {
+  const envelope = errorEnvelope.safeParse({ error });
+  return envelope.success && envelope.data.error.code !== ('not_found' satisfies ErrorCode);
 }
 
 function answerOf(headers: Headers, asked: string): Answer {
@@ -128,25 +141,21 @@ function answerOf(headers: Headers, asked: string): Answer {
 
 function failure(error: unknown, access: Access, signal: AbortSignal, deadline: AbortSignal): BridgeFailure {
   if (signal.aborted) return { kind: 'cancelled' };
-  if (deadline.aborted) return { kind: 'unreachable', message: `${access.url} did not answer in time` };
+  if (deadline.aborted)
+    return { kind: 'unreachable', code: 'timeout', message: `${access.url} did not answer in time` };
   if (error instanceof APIConnectionError)
-    return { kind: 'unreachable', message: `${access.url}: ${rootCause(error)}` };
+    return { kind: 'unreachable', code: 'network', message: `${access.url}: ${rootCause(error)}` };
   if (error instanceof APIError) {
     const envelope = errorEnvelope.safeParse({ error: error.error });
     const message = envelope.success ? envelope.data.error.message : error.message;
     const code = (envelope.success ? envelope.data.error.code : error.code) ?? 'unknown';
-    if (error.status === 401) return { kind: 'unauthorised', message };
+    if (error.status === 401) return { kind: 'unauthorised', code: 'invalid_api_key', message };
     if (code === 'superseded') return { kind: 'cancelled' };
     return { kind: 'refused', code, message };
   }
   // The socket broke while the body was read, or the body was no JSON.
-  if (error instanceof SyntaxError)
-    return {
-      kind: 'refused',
-      code: 'not_a_bridge',
-      message: `${access.url} answers, but not as a Hearth bridge`,
-    };
-  return { kind: 'unreachable', message: `${access.url}: ${rootCause(error)}` };
+  if (error instanceof SyntaxError) return notABridge(access);
+  return { kind: 'unreachable', code: 'network', message: `${access.url}: ${rootCause(error)}` };
 }
 
 /** fetch says "fetch failed"; what happened stands in its cause. */

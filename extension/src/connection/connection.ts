@@ -10,8 +10,10 @@ import type {
   CompletionReply,
 } from './bridge-client.ts';
 import type { Credentials } from './credentials.ts';
+import type { Fault } from './fault.ts';
+import { contradicts } from './freshness.ts';
 import { carries, routeOf, whereDoIStand } from './standing.ts';
-import type { AgentFact, BridgeFact, Facts, Standing } from './standing.ts';
+import type { AgentFact, BridgeFact, Facts, Route, Standing } from './standing.ts';
 
 /** Milliseconds. */
 const AGENT_RETRY = { first: 250, most: 5_000 };
@@ -61,10 +63,8 @@ export class Connection {
     return this.#facts.agent.kind === 'present' ? this.#facts.agent.status : undefined;
   }
 
-  /** The address that a key would be for; undefined when the agent's token is used. */
-  get directUrl(): string | undefined {
-    const route = routeOf(this.#facts);
-    return route.kind === 'direct' ? route.url : undefined;
+  get route(): Route {
+    return routeOf(this.#facts);
   }
 
   onDidChange(listener: () => void): Disposable {
@@ -72,14 +72,17 @@ export class Connection {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  /** Asks for one completion. Its outcome shows in the standing. */
+  /** Asks for one completion, once a good list of models was seen on this path. Its outcome shows in the standing. */
   async complete(body: CompletionBody, signal: AbortSignal): Promise<CompletionReply> {
+    if (this.#facts.bridge.kind !== 'reachable') return { kind: 'cancelled' };
+    const path = this.#path.signal;
     const reply = await this.#send(signal, (access, both) => this.#parts.bridge.complete(access, body, both));
-    if (reply.kind !== 'ok') this.#note(reply);
-    else {
+    if (path.aborted) return reply;
+    if (reply.kind !== 'ok') this.#noteCompletion(reply, body.model);
+    else if (this.#facts.bridge.kind === 'reachable') {
       const { answer, firstTokenMs, totalMs } = reply;
-      const models = this.#facts.bridge.kind === 'reachable' ? this.#facts.bridge.models : [];
-      this.#setBridge({ kind: 'reachable', models, answered: { ...answer, firstTokenMs, totalMs } });
+      const answered = { ...answer, asked: body.model, firstTokenMs, totalMs };
+      this.#setBridge({ kind: 'reachable', models: this.#facts.bridge.models, answered });
     }
     return reply;
   }
@@ -88,19 +91,28 @@ export class Connection {
   async models(signal: AbortSignal): Promise<{ kind: 'ok'; models: ModelEntry[] } | BridgeFailure> {
     const reply = await this.#send(signal, (access, both) => this.#parts.bridge.models(access, both));
     if (reply.kind === 'ok') this.#noteModels(reply.models);
-    else this.#note(reply);
+    else this.#noteNoModels(reply);
     return reply;
   }
 
-  /** Brings the tunnel up; without an agent, tries the bridge again now. */
+  /**
+   * Brings the tunnel up. Where there is none to bring up, no agent or one that isn't enrolled, tries the bridge at
+   * the address set, now.
+   */
   async connect(signal: AbortSignal): Promise<AgentReply<unknown> | BridgeFailure> {
     const { agent } = this.#parts;
-    if (agent !== undefined && routeOf(this.#facts).kind === 'agent') {
+    if (agent !== undefined) {
       const reply = await agent.connect(AbortSignal.any([signal, this.#end.signal]));
-      if (reply.kind !== 'ok') return reply;
-      // Already connected: what's left to try is the bridge.
-      if (!carries(this.#facts) || this.standing.kind === 'ready') return reply;
-    }
+      if (reply.kind === 'ok') {
+        // Already connected: what's left to try is the bridge. Otherwise the events tell how it goes on.
+        if (this.route.kind !== 'agent' || !carries(this.#facts) || this.standing.kind === 'ready')
+          return reply;
+      } else {
+        const none = reply.kind === 'absent' || (reply.kind === 'failed' && reply.code === 'not_enrolled');
+        if (!none || this.route.kind !== 'direct') return reply;
+      }
+    } else if (this.route.kind !== 'direct')
+      return { kind: 'failed', code: 'nowhere', message: 'there is no bridge to call' };
     this.#parts.credentials.forget();
     const models = await this.models(signal);
     return models.kind === 'ok' ? { kind: 'ok', value: undefined } : models;
@@ -134,31 +146,37 @@ export class Connection {
     if (!carries(this.#facts)) return { kind: 'cancelled' };
     const both = AbortSignal.any([signal, this.#path.signal]);
     for (let attempt = 1; ; attempt++) {
-      const got = await this.#parts.credentials.access(route, both);
+      const got = await this.#parts.credentials.access(route, both, attempt === 2);
       if (got.kind !== 'ok') return got;
       const reply = await call(got.access, both);
       if (both.aborted) return { kind: 'cancelled' };
       if (reply.kind !== 'unauthorised' || route.kind !== 'agent' || attempt === 2) return reply;
-      this.#parts.credentials.forget();
     }
   }
 
   async #followAgent(agent: AgentClient): Promise<void> {
     let retry = AGENT_RETRY.first;
-    let seen = false;
+    let found = false;
     while (!this.#end.signal.aborted) {
       const end = await agent.events(this.#end.signal, (status) => {
-        if (!seen) this.#parts.log.info(`agent found at ${agent.socketPath}`);
-        seen = true;
+        if (!found) this.#parts.log.info(`agent found at ${agent.socketPath}`);
+        found = true;
         retry = AGENT_RETRY.first;
         this.#setAgent({ kind: 'present', status });
       });
       if (this.#end.signal.aborted) return;
       if (end.kind === 'failed') this.#parts.log.warn(`agent: ${end.message}`);
-      if (end.kind !== 'ended') this.#setAgent(seen ? { kind: 'stopped' } : { kind: 'absent' });
+      if (end.kind !== 'ended') this.#setAgent(this.#withoutAgent());
       await this.#parts.wait(retry, this.#end.signal);
       retry = Math.min(retry * 2, AGENT_RETRY.most);
     }
+  }
+
+  /** Only an agent that had a tunnel to offer is missed: the setting must not take the place of a tunnel. */
+  #withoutAgent(): AgentFact {
+    const { agent } = this.#facts;
+    const had = agent.kind === 'present' ? agent.status.state !== 'unenrolled' : agent.kind === 'stopped';
+    return { kind: had ? 'stopped' : 'absent' };
   }
 
   /** Looks at the bridge now and then, so that a change shows without a keystroke; sooner and backing off while it fails. */
@@ -200,23 +218,37 @@ export class Connection {
     return JSON.stringify([routeOf(this.#facts), carries(this.#facts), this.agentStatus?.bridge_url]);
   }
 
-  #note(failure: BridgeFailure): void {
+  /** A bridge that was seen to be one may refuse its list for a moment; nobody becomes one by refusing it. */
+  #noteNoModels(failure: BridgeFailure): void {
     if (failure.kind === 'cancelled') return;
+    if (failure.kind !== 'refused') this.#lose(failure.kind, failure);
+    else if (failure.code === 'not_a_bridge') this.#lose('notABridge', failure);
+    else if (this.#facts.bridge.kind !== 'reachable') this.#lose('unreachable', failure);
+  }
+
+  #noteCompletion(failure: BridgeFailure, asked: string): void {
     const { bridge } = this.#facts;
-    if (bridge.kind !== failure.kind || bridge.message !== failure.message)
-      this.#parts.log.warn(`bridge ${failure.kind}: ${failure.message}`);
-    if (failure.kind !== 'refused') this.#setBridge(failure);
-    else {
-      const known = bridge.kind === 'reachable' ? bridge : { models: [] };
-      this.#setBridge({ ...known, kind: 'reachable', trouble: failure.message });
-    }
+    if (failure.kind === 'cancelled' || bridge.kind !== 'reachable') return;
+    if (failure.kind !== 'refused') return this.#lose(failure.kind, failure);
+    if (failure.code === 'not_a_bridge') return this.#lose('notABridge', failure);
+    const { code, message } = failure;
+    this.#parts.log.warn(`bridge refused a completion: ${message}`);
+    this.#setBridge({ ...bridge, trouble: { code, message, asked } });
+  }
+
+  #lose(kind: 'unreachable' | 'unauthorised' | 'notABridge', { code, message }: Fault): void {
+    const { bridge } = this.#facts;
+    if (bridge.kind !== kind || bridge.message !== message)
+      this.#parts.log.warn(`bridge ${kind}: ${message}`);
+    this.#setBridge({ kind, code, message });
   }
 
   #noteModels(models: ModelEntry[]): void {
     const { bridge } = this.#facts;
     // A trouble of the last completion is not carried on: what lasts shows in the models' states.
     const answered = bridge.kind === 'reachable' ? bridge.answered : undefined;
-    this.#setBridge({ kind: 'reachable', models, ...(answered === undefined ? {} : { answered }) });
+    const keep = answered !== undefined && !contradicts(models, answered);
+    this.#setBridge({ kind: 'reachable', models, ...(keep ? { answered } : {}) });
   }
 
   #setBridge(bridge: BridgeFact): void {

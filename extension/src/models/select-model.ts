@@ -3,6 +3,8 @@ import type { ModelEntry } from '@hearth/protocol';
 import * as vscode from 'vscode';
 import type { Connection } from '../connection/connection.ts';
 import type { Settings } from '../settings.ts';
+import { faultWords } from '../words/fault-words.ts';
+import { writeSetting } from '../write-setting.ts';
 
 type Choice = vscode.QuickPickItem & { id: string };
 
@@ -24,7 +26,10 @@ export async function selectModel(connection: Connection, settings: () => Settin
     if (reply === undefined) return;
     pick.busy = false;
     if (reply.kind !== 'ok') {
-      const why = reply.kind === 'cancelled' ? vscode.l10n.t('Hearth is not connected.') : reply.message;
+      const why =
+        reply.kind === 'cancelled'
+          ? vscode.l10n.t('Hearth is not connected.')
+          : faultWords(reply, vscode.l10n.t);
       void vscode.window.showWarningMessage(vscode.l10n.t('No list of models: {0}', why));
       return;
     }
@@ -34,9 +39,7 @@ export async function selectModel(connection: Connection, settings: () => Settin
     pick.activeItems = pick.items.filter(({ id }) => id === current);
     const choice = await Promise.race([accepted, hidden]);
     if (choice === undefined) return;
-    await vscode.workspace
-      .getConfiguration('hearth')
-      .update('completion.model', choice.id, vscode.ConfigurationTarget.Global);
+    await writeSetting('completion.model', choice.id);
   } finally {
     cancelled.abort();
     pick.dispose();

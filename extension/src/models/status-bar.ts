@@ -39,9 +39,11 @@ export function showStatusBar({ connection, settings }: StatusBarParts): vscode.
   const configured = vscode.workspace.onDidChangeConfiguration((event) => {
     if (event.affectsConfiguration('hearth')) draw();
   });
+  // The settings of one language or folder may be others.
+  const moved = vscode.window.onDidChangeActiveTextEditor(draw);
   draw();
   item.show();
-  return vscode.Disposable.from(item, configured, { dispose: () => listening[Symbol.dispose]() });
+  return vscode.Disposable.from(item, configured, moved, { dispose: () => listening[Symbol.dispose]() });
 }
 
 function commandOf(action: StatusText['action']): string | vscode.Command {
@@ -60,8 +62,8 @@ function tooltip(status: StatusText, connection: Connection): vscode.MarkdownStr
     const through = vscode.l10n.t('Through the tunnel to {0}', agent.server ?? '?');
     const rtt = agent.rtt_ms === null ? '' : ` · ${Math.round(agent.rtt_ms)} ms`;
     markdown.appendMarkdown('\n\n$(lock) ').appendText(through + rtt);
-  } else if (connection.directUrl !== undefined)
-    markdown.appendMarkdown('\n\n$(plug) ').appendText(connection.directUrl);
+  } else if (connection.route.kind === 'direct')
+    markdown.appendMarkdown('\n\n$(plug) ').appendText(connection.route.url);
   const links = [
     `[${vscode.l10n.t('Select Model')}](command:hearth.selectModel)`,
     `[${vscode.l10n.t('Completions On or Off')}](command:hearth.toggleCompletions)`,

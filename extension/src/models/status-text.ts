@@ -1,10 +1,10 @@
 /** What the status bar says and does in each state: pure, so that every state can be read, translated and tested. */
 import type { AgentStatus } from '@hearth/protocol';
 import type { Standing } from '../connection/standing.ts';
+import { faultWords } from '../words/fault-words.ts';
+import { problemWords } from '../words/problem-words.ts';
+import type { Translate } from '../words/translate.ts';
 import { readyText } from './ready-text.ts';
-
-/** Gives a message in the user's language, `{0}`… filled in. */
-export type Translate = (message: string, ...values: (string | number)[]) => string;
 
 export type StatusText = {
   /** A codicon's name, and the words beside it. */
@@ -30,7 +30,7 @@ export function statusText(view: View, t: Translate): StatusText {
   const { standing } = view;
   const status = standingText(view, t);
   const problem = 'problem' in standing ? standing.problem : undefined;
-  const details = problem === undefined ? status.details : [...status.details, problem.message, problem.fix];
+  const details = problem === undefined ? status.details : [...status.details, ...problemWords(problem, t)];
   if (view.enabled || standing.kind !== 'ready') return { ...status, details };
   return {
     icon: 'circle-slash',
@@ -49,7 +49,11 @@ function standingText({ standing, agent, model }: View, t: Translate): StatusTex
         text: t('not set up'),
         severity: 'warning',
         action: 'setUp',
-        details: [t('No agent is running here and no bridge address is set.')],
+        details: [
+          agent === undefined
+            ? t('No agent is running here and no bridge address is set.')
+            : t('The agent on this computer is not enrolled, and no bridge address is set.'),
+        ],
       };
     case 'tunnelOff':
       return tunnelOff(standing.why, t);
@@ -74,14 +78,14 @@ function standingText({ standing, agent, model }: View, t: Translate): StatusTex
             text: t('access refused'),
             severity: 'error',
             action: 'showLog',
-            details: [t('The bridge refuses the agent’s token.'), standing.message],
+            details: [t('The bridge refuses the agent’s token.')],
           }
         : {
             icon: 'key',
             text: t('key needed'),
             severity: 'error',
             action: 'setApiKey',
-            details: [t('The bridge wants an API key. Click to set it.'), standing.message],
+            details: [t('The bridge wants an API key. Click to set it.')],
           };
     case 'unreachable':
       return {
@@ -91,16 +95,30 @@ function standingText({ standing, agent, model }: View, t: Translate): StatusTex
         action: 'connect',
         details: [
           t('The bridge does not answer. Click to try again.'),
-          standing.message,
-          ...(agent?.state === 'unenrolled' ? [t('The agent on this computer is not enrolled.')] : []),
+          faultWords(standing, t),
+          ...notEnrolled(agent, t),
         ],
+      };
+    case 'notABridge':
+      return {
+        icon: 'error',
+        text: t('not a Hearth bridge'),
+        severity: 'error',
+        action: standing.via === 'direct' ? 'setUp' : 'connect',
+        details: [faultWords(standing, t), ...notEnrolled(agent, t)],
       };
     case 'ready':
       return readyText(standing, model, t);
   }
 }
 
-function tunnelOff(why: 'disconnected' | 'revoked' | 'agentStopped', t: Translate): StatusText {
+function notEnrolled(agent: AgentStatus | undefined, t: Translate): string[] {
+  return agent?.state === 'unenrolled' ? [t('The agent on this computer is not enrolled.')] : [];
+}
+
+type Off = Extract<Standing, { kind: 'tunnelOff' }>['why'];
+
+function tunnelOff(why: Off, t: Translate): StatusText {
   switch (why) {
     case 'disconnected':
       return {
@@ -117,6 +135,14 @@ function tunnelOff(why: 'disconnected' | 'revoked' | 'agentStopped', t: Translat
         severity: 'error',
         action: 'showLog',
         details: [t('The server no longer accepts this device.')],
+      };
+    case 'silent':
+      return {
+        icon: 'warning',
+        text: t('tunnel silent'),
+        severity: 'warning',
+        action: 'showLog',
+        details: [t('The tunnel is up but carries nothing; the agent tries to mend it.')],
       };
     case 'agentStopped':
       return {

@@ -14,8 +14,9 @@ describe('connection: agent client', () => {
     assert.equal(agent.headers.host, 'hearth-agent');
     assert.equal('origin' in agent.headers || 'referer' in agent.headers, false);
     assert.equal((await client.connect(never)).kind, 'ok');
-    const token = await client.token(never);
+    const token = await client.token(never, false);
     assert.equal(token.kind === 'ok' && token.value.token, 'token-1');
+    assert.equal(agent.headers['cache-control'], undefined);
     assert.equal((await client.disconnect(never)).kind, 'ok');
     assert.deepEqual(agent.calls, [
       'GET /v1/status',
@@ -23,6 +24,19 @@ describe('connection: agent client', () => {
       'GET /v1/token',
       'POST /v1/disconnect',
     ]);
+  });
+
+  it('asks for a token that was not given out before', async () => {
+    await using agent = await new FakeAgent().start();
+    await new AgentClient(agent.socketPath).token(never, true);
+    assert.equal(agent.headers['cache-control'], 'no-cache');
+  });
+
+  it('passes on why the agent refuses', async () => {
+    await using agent = await new FakeAgent().start();
+    agent.state = 'unenrolled';
+    const reply = await new AgentClient(agent.socketPath).connect(never);
+    assert.deepEqual(reply, { kind: 'failed', code: 'not_enrolled', message: 'There is no profile.' });
   });
 
   it('says that nobody is there', async () => {

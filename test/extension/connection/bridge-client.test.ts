@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Secret } from '@hearth/protocol';
 import { BridgeClient } from '../../../extension/src/connection/bridge-client.ts';
 import type { CompletionBody } from '../../../extension/src/connection/bridge-client.ts';
@@ -51,7 +54,11 @@ describe('connection: bridge client', () => {
     const bad = { url: bridge.url, secret: new Secret('hk_1_bad') };
     assert.equal((await client.models(good, never)).kind, 'ok');
     const refused = await client.models(bad, never);
-    assert.deepEqual(refused, { kind: 'unauthorised', message: 'A valid API key is needed.' });
+    assert.deepEqual(refused, {
+      kind: 'unauthorised',
+      code: 'invalid_api_key',
+      message: 'A valid API key is needed.',
+    });
     assert.equal((await client.complete(bad, BODY, never)).kind, 'unauthorised');
   });
 
@@ -84,6 +91,57 @@ describe('connection: bridge client', () => {
     assert.equal(reply.kind, 'unreachable');
     assert.match(reply.kind === 'unreachable' ? reply.message : '', /ECONNREFUSED/);
     assert.equal((await client.models({ url: 'nonsense', secret: undefined }, never)).kind, 'unreachable');
+  });
+
+  it('takes no other web server for a bridge, whatever it says', async () => {
+    const replies: [status: number, type: string, body: string][] = [
+      [200, 'text/html', '<!DOCTYPE html>'],
+      [200, 'application/json', '{"object":"list","data":[{"id":"gpt"}]}'],
+      [404, 'text/html', '<h1>Not found</h1>'],
+      [401, 'text/html', 'Who are you?'],
+      [500, 'application/json', '{"error":{"message":"oops","type":"x","code":null,"param":null}}'],
+      [302, 'text/html', ''],
+    ];
+    for (const [status, type, body] of replies) {
+      const server = createServer((_request, response) => {
+        response.writeHead(status, { 'content-type': type, location: '/elsewhere' }).end(body);
+      });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const reply = await client.models({ url, secret: new Secret('hk_1_mine') }, never);
+      server.closeAllConnections();
+      server.close();
+      assert.equal(reply.kind === 'refused' && reply.code, 'not_a_bridge', `${status} ${body}`);
+    }
+  });
+
+  it('sends its own headers and nothing of the environment', async () => {
+    await using bridge = await new FakeBridge().start();
+    const before = { ...process.env };
+    Object.assign(process.env, {
+      OPENAI_CUSTOM_HEADERS: 'x-other: secret-of-another\nauthorization: Bearer sk-other',
+      OPENAI_API_KEY: 'sk-other',
+      OPENAI_ADMIN_KEY: 'sk-other-admin',
+      OPENAI_ORG_ID: 'org-other',
+      OPENAI_PROJECT_ID: 'proj-other',
+      OPENAI_BASE_URL: 'http://127.0.0.1:9/v1',
+    });
+    const mine = { url: bridge.url, secret: new Secret('hk_1_mine') };
+    try {
+      assert.equal((await client.models(mine, never)).kind, 'ok');
+      assert.equal(bridge.headers.authorization, 'Bearer hk_1_mine');
+      assert.ok(!/other|stainless|openai/i.test(JSON.stringify(bridge.headers)), 'list of models');
+      await client.complete(mine, BODY, never);
+      assert.equal(bridge.headers['content-type'], 'application/json');
+      assert.ok(!/other|stainless|openai/i.test(JSON.stringify(bridge.headers)), 'completion');
+      await client.models({ url: bridge.url, secret: undefined }, never);
+      assert.equal(bridge.headers.authorization, undefined);
+    } finally {
+      for (const name of Object.keys(process.env))
+        if (name.startsWith('OPENAI_')) Reflect.deleteProperty(process.env, name);
+      Object.assign(process.env, before);
+    }
   });
 
   it('ends the request on the server when it is cancelled, waiting or mid-stream', async () => {

@@ -7,7 +7,7 @@ import type { CompletionBody } from '../../../extension/src/connection/bridge-cl
 import { Connection } from '../../../extension/src/connection/connection.ts';
 import { Credentials } from '../../../extension/src/connection/credentials.ts';
 import { FakeAgent } from '../fakes/fake-agent.ts';
-import { FakeBridge } from '../fakes/fake-bridge.ts';
+import { FakeBridge, model } from '../fakes/fake-bridge.ts';
 
 const never = new AbortController().signal;
 const BODY: CompletionBody = {
@@ -29,7 +29,7 @@ function connect(options: { socket?: string; bridgeUrl?: string }) {
   const connection = new Connection({
     agent,
     bridge: new BridgeClient(),
-    credentials: new Credentials(agent, keyFor, Date.now),
+    credentials: new Credentials(agent, keyFor, { now: () => performance.now(), wall: Date.now }),
     bridgeUrl: options.bridgeUrl ?? '',
     log: { debug: log, info: log, warn: log, error: log },
     wait: async (ms, signal) => {
@@ -180,16 +180,109 @@ describe('connection', () => {
     using connection = connect({ bridgeUrl: bridge.url }).connection;
     await standing(connection, 'ready');
     bridge.behaviour = { kind: 'refuse', code: 'no_backend', message: 'coder-rtx: down' };
-    const trouble = Promise.withResolvers<string>();
+    const trouble = Promise.withResolvers<unknown>();
     using _listening = connection.onDidChange(() => {
       const now = connection.standing;
       if (now.kind === 'ready' && now.trouble !== undefined) trouble.resolve(now.trouble);
     });
     await connection.complete(BODY, never);
-    assert.equal(await trouble.promise, 'coder-rtx: down');
+    assert.deepEqual(await trouble.promise, {
+      code: 'no_backend',
+      message: 'coder-rtx: down',
+      asked: 'auto',
+    });
     bridge.behaviour = { kind: 'answer', text: 'x' };
     await connection.complete(BODY, never);
     assert.equal(connection.standing.kind === 'ready' && connection.standing.trouble, undefined);
+  });
+
+  it('sends no code to a web server that is no bridge, not even while it refuses', async () => {
+    await using bridge = await new FakeBridge().start();
+    bridge.models = { code: 'not_found', message: 'There is nothing here.' };
+    using connection = connect({ bridgeUrl: bridge.url }).connection;
+    await standing(connection, 'notABridge');
+    assert.deepEqual(await connection.complete(BODY, never), { kind: 'cancelled' });
+    assert.equal(bridge.seen.length, 0);
+    bridge.models = { code: 'draining', message: 'It is shutting down.' };
+    await standing(connection, 'unreachable');
+    assert.deepEqual(await connection.complete(BODY, never), { kind: 'cancelled' });
+    assert.equal(bridge.seen.length, 0);
+    bridge.models = [model('coder')];
+    await standing(connection, 'ready');
+    assert.equal((await connection.complete(BODY, never)).kind, 'ok');
+    bridge.models = { code: 'draining', message: 'It is shutting down.' };
+    assert.equal((await connection.models(never)).kind, 'refused');
+    assert.equal(connection.standing.kind === 'ready' && connection.standing.trouble, undefined);
+  });
+
+  it('goes on without an agent that was never enrolled, when that one quits', async () => {
+    await using bridge = await new FakeBridge().start();
+    await using agent = await new FakeAgent().start();
+    agent.state = 'unenrolled';
+    const { connection, logged } = connect({ socket: agent.socketPath, bridgeUrl: bridge.url });
+    using _ = connection;
+    await standing(connection, 'ready');
+    await agent.stop();
+    while (connection.agentStatus !== undefined) await sleep(5);
+    await standing(connection, 'ready');
+    assert.equal((await connection.complete(BODY, never)).kind, 'ok', logged.join('\n'));
+  });
+
+  it('asks the agent first to connect, and goes on without it when that one is not enrolled', async () => {
+    await using bridge = await new FakeBridge().start();
+    await using agent = await new FakeAgent().start();
+    agent.state = 'unenrolled';
+    using direct = connect({ socket: agent.socketPath, bridgeUrl: bridge.url }).connection;
+    await standing(direct, 'ready');
+    agent.calls.length = 0;
+    assert.equal((await direct.connect(never)).kind, 'ok');
+    assert.ok(agent.calls.includes('POST /v1/connect'));
+    using nowhere = connect({ socket: agent.socketPath }).connection;
+    await standing(nowhere, 'nowhere');
+    const reply = await nowhere.connect(never);
+    assert.equal(reply.kind === 'failed' && reply.code, 'not_enrolled');
+    // By now it has a profile.
+    agent.state = 'disconnected';
+    agent.bridgeUrl = bridge.url;
+    assert.equal((await nowhere.connect(never)).kind, 'ok');
+    await standing(nowhere, 'ready');
+    using alone = connect({}).connection;
+    const nothing = await alone.connect(never);
+    assert.equal(nothing.kind === 'failed' && nothing.code, 'nowhere');
+  });
+
+  it('sends nothing into a silent tunnel, and goes on when it carries again', async () => {
+    await using bridge = await new FakeBridge().start();
+    await using agent = await new FakeAgent().start();
+    agent.bridgeUrl = bridge.url;
+    agent.state = 'connected';
+    using connection = connect({ socket: agent.socketPath }).connection;
+    await standing(connection, 'ready');
+    bridge.behaviour = { kind: 'silent' };
+    const hanging = connection.complete(BODY, never);
+    agent.problem = { code: 'tunnel_silent', message: 'm', fix: 'f' };
+    agent.state = 'degraded';
+    await standing(connection, 'silent');
+    assert.deepEqual(await hanging, { kind: 'cancelled' });
+    agent.problem = undefined;
+    agent.state = 'connected';
+    await standing(connection, 'ready');
+  });
+
+  it('forgets that the fallback answered, once the models are listed as ready', async () => {
+    await using bridge = await new FakeBridge().start();
+    bridge.behaviour = { kind: 'answer', text: 'x', fallback: true };
+    using connection = connect({ bridgeUrl: bridge.url }).connection;
+    const answered = () => connection.standing.kind === 'ready' && connection.standing.answered?.fallback;
+    await standing(connection, 'ready');
+    bridge.models = [model('coder', 'fallback')];
+    await connection.models(never);
+    await connection.complete(BODY, never);
+    await connection.models(never);
+    assert.equal(answered(), true);
+    bridge.models = [model('coder')];
+    await connection.models(never);
+    assert.equal(answered(), undefined);
   });
 
   it('is quiet after its end', async () => {

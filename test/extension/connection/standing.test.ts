@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { agentState } from '@hearth/protocol';
-import type { AgentState } from '@hearth/protocol';
+import type { AgentState, Problem } from '@hearth/protocol';
 import { carries, routeOf, whereDoIStand } from '../../../extension/src/connection/standing.ts';
 import type { AgentFact, BridgeFact, Facts } from '../../../extension/src/connection/standing.ts';
 import { model } from '../fakes/fake-bridge.ts';
@@ -9,7 +9,7 @@ const URL_SET = 'http://127.0.0.1:8000';
 const reachable: BridgeFact = { kind: 'reachable', models: [model('coder')] };
 
 /** An agent that is there and in this state. */
-function present(state: AgentState): AgentFact {
+function present(state: AgentState, problem?: Problem): AgentFact {
   const status = {
     state,
     since: '2026-01-01T00:00:00Z',
@@ -20,6 +20,7 @@ function present(state: AgentState): AgentFact {
     tx_bytes: 0,
     rtt_ms: null,
     bridge_url: null,
+    ...(problem === undefined ? {} : { problem }),
   };
   return { kind: 'present', status };
 }
@@ -71,15 +72,33 @@ describe('connection: where do I stand?', () => {
   it('tells a bridge that isn’t there from one that wants a key', () => {
     const bridge = (fact: BridgeFact) => whereDoIStand(facts({ kind: 'absent' }, fact)).kind;
     assert.equal(bridge({ kind: 'untried' }), 'connecting');
-    assert.equal(bridge({ kind: 'unreachable', message: '' }), 'unreachable');
-    assert.equal(bridge({ kind: 'unauthorised', message: '' }), 'unauthorised');
+    for (const kind of ['unreachable', 'unauthorised', 'notABridge'] as const)
+      assert.equal(bridge({ kind, code: 'network', message: '' }), kind);
   });
 
   it('passes on what the agent says is wrong', () => {
-    const agent = present('degraded');
-    assert.ok(agent.kind === 'present');
     const problem = { code: 'slow', message: 'The tunnel is slow.', fix: 'Move nearer.' };
-    const standing = whereDoIStand(facts({ ...agent, status: { ...agent.status, problem } }));
+    const standing = whereDoIStand(facts(present('degraded', problem)));
     assert.deepEqual('problem' in standing && standing.problem, problem);
+  });
+
+  it('sends nothing into a tunnel that is up and silent', () => {
+    for (const code of ['tunnel_silent', 'no_handshake']) {
+      const known = facts(present('degraded', { code, message: 'm', fix: 'f' }));
+      const standing = whereDoIStand(known);
+      assert.equal(standing.kind === 'tunnelOff' && standing.why, 'silent');
+      assert.equal(carries(known), false);
+    }
+  });
+
+  it('says why the agent has no tunnel to offer, where there is no bridge without it', () => {
+    const problem = { code: 'profile_mode', message: 'm', fix: 'f' };
+    const agent = present('unenrolled', problem);
+    const gone: BridgeFact = { kind: 'unreachable', code: 'network', message: '' };
+    for (const known of [facts(agent, gone), facts(agent, reachable, '')]) {
+      const standing = whereDoIStand(known);
+      assert.deepEqual('problem' in standing && standing.problem, problem, standing.kind);
+    }
+    assert.ok(!('problem' in whereDoIStand(facts(agent))));
   });
 });

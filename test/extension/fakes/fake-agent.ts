@@ -6,7 +6,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HearthError, toEnvelope } from '@hearth/protocol';
-import type { AgentState, AgentStatus, ErrorCode } from '@hearth/protocol';
+import type { AgentState, AgentStatus, ErrorCode, Problem } from '@hearth/protocol';
 
 export class FakeAgent implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'hearth-agent-'));
@@ -16,10 +16,14 @@ export class FakeAgent implements AsyncDisposable {
   /** Headers of the last request. */
   headers: IncomingMessage['headers'] = {};
   bridgeUrl = 'http://127.0.0.1:9';
+  /** What the bridge would give now. The agent keeps what it gave once, unless it is asked for a fresh one. */
   token = 'token-1';
+  #kept: string | undefined;
   tokenSeconds = 900;
   /** Set: what is said instead of a token. */
   refusal: ErrorCode | undefined;
+  /** Part of the status from its next change on. */
+  problem: Problem | undefined;
   /** Answers nothing while set. */
   silent = false;
   #state: AgentState = 'disconnected';
@@ -65,6 +69,7 @@ export class FakeAgent implements AsyncDisposable {
       tx_bytes: 0,
       rtt_ms: up ? 12 : null,
       bridge_url: this.bridgeUrl,
+      ...(this.problem === undefined ? {} : { problem: this.problem }),
     };
   }
 
@@ -86,18 +91,18 @@ export class FakeAgent implements AsyncDisposable {
         response.once('close', () => this.#streams.delete(response));
         return;
       case '/v1/connect':
+        if (this.#state === 'unenrolled') return refuse(response, 'not_enrolled', 'There is no profile.');
         this.state = 'connected';
         return json(response, this.status());
       case '/v1/disconnect':
         this.state = 'disconnected';
         return json(response, this.status());
       case '/v1/token':
-        if (this.refusal !== undefined) {
-          const { status, body } = toEnvelope(new HearthError(this.refusal, 'No token.'), 'test');
-          return json(response, body, status);
-        }
+        if (this.refusal !== undefined) return refuse(response, this.refusal, 'No token.');
+        if (request.headers['cache-control'] === 'no-cache') this.#kept = undefined;
+        this.#kept ??= this.token;
         return json(response, {
-          token: this.token,
+          token: this.#kept,
           expires_at: new Date(Date.now() + this.tokenSeconds * 1_000).toISOString(),
           bridge_url: this.bridgeUrl,
         });
@@ -105,6 +110,11 @@ export class FakeAgent implements AsyncDisposable {
         response.writeHead(404).end();
     }
   }
+}
+
+function refuse(response: ServerResponse, code: ErrorCode, message: string): void {
+  const { status, body } = toEnvelope(new HearthError(code, message), 'test');
+  json(response, body, status);
 }
 
 function json(response: ServerResponse, body: unknown, status = 200): void {

@@ -21,6 +21,10 @@ export class FakeBridge implements AsyncDisposable {
   behaviour: Behaviour = { kind: 'answer', text: '' };
   /** The only key that is let in; undefined lets everyone in. */
   key: string | undefined;
+  /** The list it gives; one that says why not is refused. */
+  models: ModelEntry[] | { code: ErrorCode; message: string } = [model('coder'), model('small')];
+  /** Headers of the last request of any kind. */
+  headers: IncomingMessage['headers'] = {};
   /** Completion requests, in order. */
   readonly seen: Seen[] = [];
   #server: Server;
@@ -60,11 +64,14 @@ export class FakeBridge implements AsyncDisposable {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.headers = request.headers;
     const { authorization } = request.headers;
     if (this.key !== undefined && authorization !== `Bearer ${this.key}`)
       return refuse(response, 'invalid_api_key', 'A valid API key is needed.');
     if (request.url === '/v1/models')
-      return json(response, 200, { object: 'list', data: [model('coder'), model('small')] });
+      return Array.isArray(this.models)
+        ? json(response, 200, { object: 'list', data: this.models })
+        : refuse(response, this.models.code, this.models.message);
     if (request.url !== '/v1/completions') return refuse(response, 'not_found', 'There is nothing here.');
     let text = '';
     for await (const chunk of request) text += String(chunk);

@@ -1,5 +1,6 @@
 /** One completion at a time: waits for a pause in the typing, drops the older request, tidies the answer. Knows no clock. */
 import { postprocess } from './postprocess.ts';
+import type { Insertion } from './postprocess.ts';
 import { windowAround } from './window.ts';
 
 export type Ask = {
@@ -13,7 +14,7 @@ export type Ask = {
 
 /** `nothing`: the model has nothing to add. `failed`: the caller has been told elsewhere why. */
 export type Outcome =
-  { kind: 'suggestion'; text: string } | { kind: 'nothing' } | { kind: 'cancelled' } | { kind: 'failed' };
+  ({ kind: 'suggestion' } & Insertion) | { kind: 'nothing' } | { kind: 'cancelled' } | { kind: 'failed' };
 
 export type Ports = {
   /** Resolves after the time, or at once when the signal is aborted. */
@@ -40,8 +41,8 @@ export class CompletionEngine {
     const reply = await ports.fetch(window, both);
     if (both.aborted) return { kind: 'cancelled' };
     if (reply.kind !== 'ok') return reply;
-    const text = postprocess(reply.text, window.suffix);
-    return text === '' ? { kind: 'nothing' } : { kind: 'suggestion', text };
+    const insertion = postprocess(reply.text, window.suffix);
+    return insertion === undefined ? { kind: 'nothing' } : { kind: 'suggestion', ...insertion };
   }
 
   /** Cancels what is waiting or under way. */

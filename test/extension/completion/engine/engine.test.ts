@@ -39,7 +39,7 @@ describe('completion: engine', () => {
     waits[0]?.end();
     await turn();
     fetches[0]?.answer('1 + 2)');
-    assert.deepEqual(await outcome, { kind: 'suggestion', text: '1 + 2' });
+    assert.deepEqual(await outcome, { kind: 'suggestion', text: '1 + 2', replaceAfter: 0 });
   });
 
   it('asks only once for keystrokes in a row', async () => {

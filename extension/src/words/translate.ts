@@ -1,0 +1,2 @@
+/** Gives a message in the user's language, `{0}`… filled in. */
+export type Translate = (message: string, ...values: (string | number)[]) => string;
