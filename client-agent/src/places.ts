@@ -1,4 +1,4 @@
-/** Where the agent's files are (CONTRACT 4), from the environment that is passed in. */
+/** Where the agent's files are, from the environment that is passed in. */
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 

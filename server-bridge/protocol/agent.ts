@@ -1,4 +1,4 @@
-/** The client agent's local API (CONTRACT 4), its profile file, and the problems it can name. */
+/** The client agent's local API, its profile file, and the problems it can name. */
 import { z } from 'zod';
 import { secret } from './secret.ts';
 

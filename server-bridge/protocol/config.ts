@@ -1,4 +1,4 @@
-/** The schema of `hearth.yaml` (CONTRACT 2). Strict: an unknown key is an error. Durations become milliseconds. */
+/** The schema of `hearth.yaml`. Strict: an unknown key is an error. Durations become milliseconds. */
 import { z } from 'zod';
 import { duration, timerDuration } from './duration.ts';
 

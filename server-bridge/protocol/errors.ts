@@ -1,7 +1,7 @@
 /** Every error code that leaves Hearth, with its HTTP status, and the one error class that carries them. */
 import { z } from 'zod';
 
-/** Code → HTTP status. The table in CONTRACT 3.3; a test holds it to the documentation. */
+/** Code → HTTP status. The table in server-bridge/README.md; a test holds the two together. */
 export const ERROR_STATUS = {
   invalid_request: 400,
   invalid_api_key: 401,

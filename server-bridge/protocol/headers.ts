@@ -1,4 +1,4 @@
-/** Names of the headers that Hearth adds to OpenAI's protocol (CONTRACT 3.2). */
+/** Names of the headers that Hearth adds to OpenAI's protocol. */
 export const HEADER = {
   requestId: 'x-request-id',
   backend: 'x-hearth-backend',

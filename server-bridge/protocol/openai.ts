@@ -14,7 +14,7 @@ const common = {
 export const contextFile = z.object({ path: z.string(), text: z.string() });
 export type ContextFile = z.infer<typeof contextFile>;
 
-/** Cross-file context for a completion (CONTRACT 3.1). */
+/** Cross-file context for a completion. */
 export const completionContext = z.looseObject({
   repo: z.string().optional(),
   path: z.string().optional(),

@@ -1,4 +1,4 @@
-/** What the bridge says of itself: `/v1/models` and `/hearth/v1/status` (CONTRACT 3.1). */
+/** What the bridge says of itself: `/v1/models` and `/hearth/v1/status`. */
 import { z } from 'zod';
 import { fimFormat, role } from './config.ts';
 

@@ -1,4 +1,4 @@
-/** The command line: names, options and help; usage errors end with 2 (CONTRACT 1). */
+/** The command line: names, options and help; usage errors end with 2. */
 import { Command, CommanderError } from 'commander';
 import type { AgentClient } from '../local-api/client.ts';
 import { connect, disconnect, status } from './commands.ts';

@@ -1,7 +1,7 @@
 /** Server-sent events of one client: whole documents, so that a slow reader gets the newest instead of all. */
 import type { ServerResponse } from 'node:http';
 
-/** Milliseconds between comments that keep the stream from looking dead (CONTRACT 4). */
+/** Milliseconds between comments that keep the stream from looking dead. */
 const COMMENT_MS = 15_000;
 
 export interface EventSource {

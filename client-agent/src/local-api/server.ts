@@ -1,4 +1,4 @@
-/** The local API of CONTRACT 4 over an `Agent`: one table of routes behind the guard, errors as envelopes. */
+/** The agent's local API over an `Agent`: one table of routes behind the guard, errors as envelopes. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { HearthError, toEnvelope } from '@hearth/protocol';
 import fastify, { LogController } from 'fastify';

@@ -1,4 +1,4 @@
-/** The client agent's local API (CONTRACT 4) over its Unix socket or named pipe. Every call ends within its deadline. */
+/** The client agent's local API over its Unix socket or named pipe. Every call ends within its deadline. */
 import { request, type IncomingMessage } from 'node:http';
 import { agentStatus, agentToken, errorEnvelope } from '@hearth/protocol';
 import type { AgentStatus, AgentToken } from '@hearth/protocol';

@@ -1,4 +1,4 @@
-/** Where the agent listens (CONTRACT 4): the setting, else HEARTH_AGENT_SOCKET, else the platform's place. */
+/** Where the agent listens: the setting, else HEARTH_AGENT_SOCKET, else the platform's place. */
 
 type Platform = {
   os: string;

@@ -9,7 +9,7 @@ import type { Fault } from './fault.ts';
 /** Where to call and with what. No secret: the bridge asks for none. */
 export type Access = { url: string; secret: Secret | undefined };
 
-/** Who answered, from the reply's headers (CONTRACT 3.2). */
+/** Who answered, from the reply's headers. */
 export type Answer = { model: string; backend: string; gpu: string | undefined; fallback: boolean };
 
 /** Why there is no answer. */

@@ -1,4 +1,4 @@
-/** The commands and their options; turns what went wrong into a message and an exit code (CONTRACT 1). */
+/** The commands and their options; turns what went wrong into a message and an exit code. */
 import { isIP } from 'node:net';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { duration } from '@hearth/protocol';

@@ -1,4 +1,4 @@
-/** One running request per token and key: a newer one with the same token cancels the older (CONTRACT 3.2). */
+/** One running request per token and key: a newer one with the same token cancels the older. */
 import { HearthError } from '@hearth/protocol';
 
 export class Supersede {
