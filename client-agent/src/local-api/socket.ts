@@ -67,6 +67,7 @@ async function isLive(path: string): Promise<boolean> {
 }
 
 async function removeStale(path: string): Promise<void> {
+  // Whatever keeps it from being seen keeps the listening from it too, and that says why.
   const stat = await lstat(path).catch(() => undefined);
   if (stat === undefined) return;
   if (!stat.isSocket()) throw new SocketError(`${path} is in the way, and is not a socket.`);

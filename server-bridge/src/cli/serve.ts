@@ -28,6 +28,8 @@ export async function serve(options: { config?: string; logLevel: string }): Pro
         log.info({ backend, phase: event.phase, fraction: event.fraction }, event.message ?? event.phase);
     },
   });
+  // Heard from here on, so that a stop while the engines start is an orderly one too.
+  const stop = stopSignal();
   let address;
   try {
     address = await bridge.listen();
@@ -39,7 +41,7 @@ export async function serve(options: { config?: string; logLevel: string }): Pro
   process.stdout.write(`Hearth bridge ${VERSION} on ${address}\n`);
 
   reloadOnHangUp(bridge, config, options.config, log);
-  const signal = await stopSignal();
+  const signal = await stop;
   log.info({ signal }, 'draining');
   process.once('SIGTERM', exitNow).once('SIGINT', exitNow);
   await bridge.close(DRAIN_MS);

@@ -6,16 +6,18 @@ import {
   infillRequest,
   parseBody,
   type BridgeStatus,
+  type ChatRequest,
+  type CompletionRequest,
   type ModelList,
   type TokenReply,
 } from '@hearth/protocol';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Gateway } from '../gateway.ts';
 import type { StatusFeed } from '../status-feed.ts';
 import { authenticate, type Access } from './access-hook.ts';
 import { streamReply } from './event-stream.ts';
-import { generate } from './generate.ts';
-import { infillShape, OPENAI_SHAPE } from './reply-shape.ts';
+import { generate, type Generation } from './generate.ts';
+import { infillShape, OPENAI_SHAPE, type ReplyShape } from './reply-shape.ts';
 import { Supersede } from './supersede.ts';
 import { completionBody, infillAsCompletion, withUsage } from './upstream-body.ts';
 
@@ -67,67 +69,61 @@ export function installRoutes(app: FastifyInstance, parts: RouteParts): void {
     return { token, expires_at: expiresAt.toISOString() };
   });
 
-  app.post('/v1/completions', async (request, reply) => {
+  /** Who asks comes before what is asked: a body is looked into for those who may ask. */
+  const answer = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    plan: () => Plan,
+  ): Promise<FastifyReply> => {
     const { keyId } = await authenticate(access, request, 'inference');
-    const body = parseBody(completionRequest, request.body);
-    const fim = body.suffix != null;
-    return await generate(
-      gateway,
-      supersede,
-      {
-        keyId,
-        model: body.model,
-        role: 'completion',
-        path: '/v1/completions',
-        fim,
-        stream: body.stream === true,
-        shape: OPENAI_SHAPE,
-        body: (backend, server) => withUsage(completionBody(body, backend, server)),
-      },
-      request,
-      reply,
-    );
-  });
+    return await generate(gateway, supersede, { ...plan(), keyId }, request, reply);
+  };
 
-  app.post('/infill', async (request, reply) => {
-    const { keyId } = await authenticate(access, request, 'inference');
-    const body = infillAsCompletion(parseBody(infillRequest, request.body));
-    return await generate(
-      gateway,
-      supersede,
-      {
-        keyId,
-        model: body.model,
-        role: 'completion',
-        path: '/v1/completions',
-        fim: true,
-        stream: body.stream === true,
-        shape: infillShape(body.model ?? 'auto'),
-        body: (backend, server) => withUsage(completionBody(body, backend, server)),
-      },
-      request,
-      reply,
-    );
-  });
+  app.post(
+    '/v1/completions',
+    async (request, reply) =>
+      await answer(request, reply, () =>
+        completion(parseBody(completionRequest, request.body), OPENAI_SHAPE),
+      ),
+  );
 
-  app.post('/v1/chat/completions', async (request, reply) => {
-    const { keyId } = await authenticate(access, request, 'inference');
-    const body = parseBody(chatRequest, request.body);
-    return await generate(
-      gateway,
-      supersede,
-      {
-        keyId,
-        model: body.model,
-        role: 'chat',
-        path: '/v1/chat/completions',
-        fim: false,
-        stream: body.stream === true,
-        shape: OPENAI_SHAPE,
-        body: () => withUsage(body),
-      },
-      request,
-      reply,
-    );
-  });
+  app.post(
+    '/infill',
+    async (request, reply) =>
+      await answer(request, reply, () => {
+        const body = infillAsCompletion(parseBody(infillRequest, request.body));
+        return completion(body, infillShape(body.model ?? 'auto'));
+      }),
+  );
+
+  app.post(
+    '/v1/chat/completions',
+    async (request, reply) => await answer(request, reply, () => chat(parseBody(chatRequest, request.body))),
+  );
+}
+
+type Plan = Omit<Generation, 'keyId'>;
+
+function completion(body: CompletionRequest, shape: ReplyShape): Plan {
+  return {
+    model: body.model,
+    role: 'completion',
+    path: '/v1/completions',
+    fim: body.suffix != null,
+    stream: body.stream === true,
+    shape,
+    body: (backend, server) => withUsage(completionBody(body, backend, server)),
+  };
+}
+
+function chat(body: ChatRequest): Plan {
+  return {
+    model: body.model,
+    role: 'chat',
+    path: '/v1/chat/completions',
+    fim: false,
+    stream: body.stream === true,
+    shape: OPENAI_SHAPE,
+    body: () => withUsage(body),
+  };
 }

@@ -22,7 +22,7 @@ export interface LoadOptions {
 
 /**
  * A model this small fits into a processor's cache: a GPU only slows it down, and more threads only wait for each
- * other (measured on the starter: 2,000 tokens/s with one thread, 3.5 with four on two cores).
+ * other.
  */
 const SMALL_BYTES = 64 * 1024 * 1024;
 
