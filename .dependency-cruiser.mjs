@@ -10,7 +10,13 @@ const PURE = [
   'extension/src/connection/standing.ts',
   'extension/src/models/ready-text.ts',
   'extension/src/models/status-text.ts',
+  'server-bridge/src/backends/canary.ts',
   'server-bridge/src/backends/chunks.ts',
+  'server-bridge/src/backends/engines',
+  'server-bridge/src/backends/figures.ts',
+  'server-bridge/src/lifecycle/swap.ts',
+  'server-bridge/src/lifecycle/swap-words.ts',
+  'server-bridge/src/lifecycle/plan-swap.ts',
   'server-bridge/src/models',
   'server-bridge/src/routing',
 ].map((path) => {

@@ -7,6 +7,9 @@ const TIMEOUTS = { connect: 500, first_token: 8_000, stall: 4_000 };
 const EMBEDDED_TIMEOUTS = { connect: 500, first_token: 120_000, stall: 30_000 };
 
 const id = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, 'an id is letters, digits, ".", "_" and "-"');
+/** How backends, models and GPUs may be named. */
+export { id as configId };
+
 const port = z.int().min(0).max(65_535);
 const address = (host: string, number: number) =>
   z.strictObject({ host: z.string().default(host), port: port.default(number) }).prefault({});
@@ -27,12 +30,30 @@ export const gpuConfig = z.strictObject({
 });
 export type GpuConfig = z.infer<typeof gpuConfig>;
 
+/** The program and its arguments, one an item: no shell reads it. */
+const command = z
+  .array(z.string().refine((part) => !part.includes('\0'), 'a command can hold no NUL'))
+  .min(1, 'the program is missing')
+  .refine(([program]) => program !== '', 'the program is missing');
+
+// Both names become arguments of a program: with a dash in front they would be options.
+const unit = z
+  .string()
+  .max(255)
+  .regex(/^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*$/, 'this is not the name of a systemd unit');
+const container = z
+  .string()
+  .max(255)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'this is not the name of a container');
+
+/** Who starts and stops the backend's server. */
 const runnerConfig = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
-  z.strictObject({ kind: z.literal('process'), command: z.array(z.string()).min(1) }),
-  z.strictObject({ kind: z.literal('systemd'), unit: z.string() }),
-  z.strictObject({ kind: z.literal('docker'), container: z.string() }),
+  z.strictObject({ kind: z.literal('process'), command }),
+  z.strictObject({ kind: z.literal('systemd'), unit }),
+  z.strictObject({ kind: z.literal('docker'), container }),
 ]);
+export type RunnerConfig = z.infer<typeof runnerConfig>;
 
 export const backendConfig = z
   .strictObject({
@@ -70,6 +91,12 @@ export const backendConfig = z
         code: 'custom',
         path: ['model'],
         message: 'the name the backend knows its model by is needed',
+      });
+    if (backend.engine === 'embedded' && backend.runner.kind !== 'none')
+      context.addIssue({
+        code: 'custom',
+        path: ['runner'],
+        message: 'the bridge runs an embedded engine by itself: leave the runner out',
       });
   })
   .transform((backend) => ({

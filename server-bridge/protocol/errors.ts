@@ -8,6 +8,7 @@ export const ERROR_STATUS = {
   forbidden: 403,
   not_found: 404,
   model_not_found: 404,
+  busy: 409,
   not_enrolled: 409,
   superseded: 409,
   body_too_large: 413,

@@ -9,4 +9,5 @@ export const HEADER = {
   attempts: 'x-hearth-attempts',
   queueMs: 'x-hearth-queue-ms',
   supersede: 'x-hearth-supersede',
+  priority: 'x-hearth-priority',
 } as const;

@@ -6,6 +6,7 @@ export * from './errors.ts';
 export * from './headers.ts';
 export * from './infill.ts';
 export * from './openai.ts';
+export * from './operations.ts';
 export * from './parse-body.ts';
 export * from './secret.ts';
 export * from './status.ts';

@@ -44,6 +44,21 @@ export type ChatRequest = z.infer<typeof chatRequest>;
 
 export const embeddingsRequest = z.looseObject({
   model: z.string().optional(),
-  input: z.union([z.string(), z.array(z.string()).min(1)]),
+  /** One text or several; a text may be given as its tokens. */
+  input: z.union([
+    z.string(),
+    z.array(z.string()).min(1),
+    z.array(z.int()).min(1),
+    z.array(z.array(z.int()).min(1)).min(1),
+  ]),
 });
 export type EmbeddingsRequest = z.infer<typeof embeddingsRequest>;
+
+/** As Jina has it, and vLLM and llama.cpp's server after it. */
+export const rerankRequest = z.looseObject({
+  model: z.string().optional(),
+  query: z.string(),
+  documents: z.array(z.union([z.string(), z.looseObject({ text: z.string() })])).min(1),
+  top_n: z.int().positive().nullish(),
+});
+export type RerankRequest = z.infer<typeof rerankRequest>;

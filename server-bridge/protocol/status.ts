@@ -1,6 +1,7 @@
 /** What the bridge says of itself: `/v1/models` and `/hearth/v1/status`. */
 import { z } from 'zod';
 import { fimFormat, role } from './config.ts';
+import { swapStatus } from './operations.ts';
 
 export const modelState = z.enum(['ready', 'fallback', 'down']);
 export const backendState = z.enum(['up', 'suspect', 'down', 'draining', 'stopped']);
@@ -36,7 +37,16 @@ export const backendStatus = z.object({
   /** Why it is in that state, in words; null while it is simply up. */
   reason: z.string().nullable(),
   in_flight: z.int(),
+  /** Requests that wait for a place here first of all. */
   queued: z.int(),
+  /** Places: so many requests at once. */
+  max_concurrency: z.int(),
+  /** Share of the engine's KV cache in use, 0 to 1; null where the engine doesn't say. */
+  kv_use: z.number().nullable(),
+  /** Of the last ten seconds or so. */
+  tokens_per_s: z.number(),
+  /** Milliseconds, over the last requests; null before the first. */
+  first_token_ms: z.object({ p50: z.number(), p95: z.number() }).nullable(),
   last_error: z.string().nullable(),
 });
 export type BackendStatus = z.infer<typeof backendStatus>;
@@ -45,6 +55,8 @@ export const bridgeStatus = z.object({
   version: z.string(),
   models: z.array(modelEntry),
   backends: z.array(backendStatus),
+  /** Under way. */
+  swaps: z.array(swapStatus),
 });
 export type BridgeStatus = z.infer<typeof bridgeStatus>;
 

@@ -1,4 +1,6 @@
 /** Builds the bridge from its configuration: everything is constructed here, in order, and ended in reverse. */
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineEvent } from '@hearth/engine-llama/events';
 import { HEADER, HearthError, type BridgeConfig } from '@hearth/protocol';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
@@ -7,11 +9,17 @@ import { KeyStore } from './access/key-store.ts';
 import { Tokens } from './access/tokens.ts';
 import { Fleet } from './backends/fleet.ts';
 import { Prober } from './backends/prober.ts';
+import { openControlSocket, type ControlSocket } from './control-socket.ts';
 import { Gateway } from './gateway.ts';
+import { authenticate } from './http/access-hook.ts';
 import { installErrorHandling, newRequestId, refuseMalformed, sendError } from './http/errors.ts';
 import { installRoutes } from './http/routes.ts';
+import { installOperations } from './http/operations.ts';
+import { STREAM_LIMITS, type StreamLimits } from './http/stream-sink.ts';
+import { FleetPort } from './lifecycle/fleet-port.ts';
+import { LiveOperations } from './lifecycle/live-operations.ts';
+import { Swapper } from './lifecycle/swapper.ts';
 import { listModels } from './models/listing.ts';
-import { UNKNOWN } from './routing/health.ts';
 import { StatusFeed } from './status-feed.ts';
 
 export interface BridgeOptions {
@@ -20,6 +28,8 @@ export interface BridgeOptions {
   version: string;
   /** Told of what embedded engines say while they load. */
   onEngineEvent?: (backend: string, event: EngineEvent) => void;
+  /** For tests that can't wait as long as people do. */
+  streamLimits?: StreamLimits;
 }
 
 export interface Bridge {
@@ -36,24 +46,59 @@ export interface Bridge {
 const REQUEST_TIMEOUT_MS = 60_000;
 /** For clients to read the end of their streams when the bridge closes. */
 const LAST_BYTES_MS = 500;
-const PROBE_INTERVAL_MS = 2_000;
-const PROBE_TIMEOUT_MS = 2_000;
+const PROBE = { interval: 2_000, eager: 500, timeout: 2_000 };
+/** For the backends to prove themselves before the first request is taken. */
+const FIRST_LOOK_MS = 3_000;
 
-export async function buildBridge({ config, log, version, onEngineEvent }: BridgeOptions): Promise<Bridge> {
+export async function buildBridge(options: BridgeOptions): Promise<Bridge> {
+  const { config, log, version, onEngineEvent, streamLimits = STREAM_LIMITS } = options;
   const created = Math.floor(Date.now() / 1_000);
-  const status: StatusFeed = new StatusFeed(() => ({
-    version,
-    models: listModels(
-      fleet.table,
-      (id) => fleet.get(id)?.health ?? UNKNOWN,
-      (id) => fleet.get(id)?.server?.context,
-      created,
-    ),
-    backends: fleet.backends.map((backend) => backend.status()),
-  }));
-  const fleet: Fleet = new Fleet(config, { log, onEngineEvent, onChange: () => status.changed() });
-  const gateway = new Gateway(fleet, config.limits.queue, log);
-  const prober = new Prober(fleet, { log, interval: PROBE_INTERVAL_MS, timeout: PROBE_TIMEOUT_MS });
+  let continueOnFailure = config.continue_on_failure;
+  const status: StatusFeed = new StatusFeed(() => {
+    const now = performance.now();
+    return {
+      version,
+      models: listModels(fleet.table, created),
+      backends: fleet.backends.map((backend) =>
+        backend.status(gateway.dispatcher.waitingFor(backend.standing), now),
+      ),
+      swaps: swapper.swaps(),
+    };
+  });
+  const fleet: Fleet = new Fleet(config, {
+    log,
+    onEngineEvent,
+    listener: {
+      learnt: ({ standing }, event) => gateway.dispatcher.learn(standing, event, performance.now()),
+      server: (backend) => prober.wake(backend),
+    },
+    onTable: (table) => gateway.dispatcher.retable(table, performance.now()),
+  });
+  const gateway: Gateway = new Gateway(fleet, {
+    queue: config.limits.queue,
+    log,
+    onChange: () => {
+      status.changed();
+      fleet.noticed();
+    },
+  });
+  const prober: Prober = new Prober({
+    log,
+    dispatcher: gateway.dispatcher,
+    onAnswer: (backend) => fleet.answered(backend),
+    ...PROBE,
+  });
+  const swapper: Swapper = new Swapper(new FleetPort(fleet, gateway.dispatcher), {
+    log,
+    now: () => performance.now(),
+    onChange: () => status.changed(),
+  });
+  const operations = new LiveOperations({
+    fleet,
+    dispatcher: gateway.dispatcher,
+    swapper,
+    models: () => status.current().models,
+  });
   const access =
     config.auth.mode === 'none'
       ? undefined
@@ -99,24 +144,45 @@ export async function buildBridge({ config, log, version, onEngineEvent }: Bridg
     done();
   });
   installErrorHandling(app, config.limits.body_mb);
-  installRoutes(app, { gateway, access, status });
+  installRoutes(app, {
+    gateway,
+    access,
+    status,
+    limits: streamLimits,
+    continueOnFailure: () => continueOnFailure,
+  });
+  installOperations(app, {
+    operations,
+    authorize: async (request) => void (await authenticate(access, request, 'admin')),
+  });
+  let control: ControlSocket | undefined;
 
   return {
     app,
     listen: async () => {
       const address = await app.listen(config.listen.api);
+      control = await openControlSocket({
+        stateDir: config.state_dir,
+        operations,
+        status: () => status.current(),
+        log,
+      });
       fleet.start();
-      await prober.start();
+      const looked = prober.watch(fleet.backends);
+      await Promise.race([looked, sleep(FIRST_LOOK_MS, undefined, { ref: false })]);
       return address;
     },
-    reload: (next) => fleet.change(next),
+    reload: (next) => {
+      continueOnFailure = next.continue_on_failure;
+      fleet.change(next);
+      void prober.watch(fleet.backends);
+    },
     close: async (drainMs) => {
-      const limit = new Promise<void>((resolve) => {
-        setTimeout(resolve, drainMs).unref();
-      });
-      await Promise.race([gateway.drain(), limit]);
+      await Promise.race([gateway.drain(), sleep(drainMs, undefined, { ref: false })]);
       await prober.close();
+      swapper.close();
       status.close();
+      await control?.close();
       const force = setTimeout(() => app.server.closeAllConnections(), LAST_BYTES_MS);
       await app.close();
       clearTimeout(force);

@@ -1,26 +1,49 @@
-/** Gets one request answered: the candidates in order, each in its turn, until one says its first token. */
+/** Gets requests answered: runs what the dispatcher decides, and passes what backends say on to whoever asked. */
 import { performance } from 'node:perf_hooks';
 import { HearthError, type Role } from '@hearth/protocol';
 import type { Logger } from 'pino';
 import type { Backend, Server } from './backends/backend.ts';
-import type { Chunk } from './backends/chunks.ts';
+import { carriesToken } from './backends/chunks.ts';
+import { ENGINES } from './backends/engines/engines.ts';
+import type { StreamEvent } from './backends/event-reader.ts';
 import type { Fleet } from './backends/fleet.ts';
-import type { Opened, StreamEnd } from './backends/upstream.ts';
-import { route, type PassedOver } from './routing/candidates.ts';
+import type { End, Failure, Running } from './backends/upstream.ts';
+import { Dispatcher, type Choice, type Refusal } from './routing/dispatcher.ts';
+import type { HealthEvent } from './routing/health.ts';
+import type { Priority } from './routing/priority.ts';
+import { silence } from './routing/pulse.ts';
 
 export interface Ask {
   model: string | undefined;
   role: Role;
-  path: '/v1/completions' | '/v1/chat/completions';
+  priority: Priority;
+  /** `document`: one JSON reply of the backend, passed on as it is. */
+  reply: 'stream' | 'document';
+  path: string;
   /** It fills in the middle, so the backend must have a format for that. */
   fim: boolean;
-  /** The body for a backend, made only when that backend has been chosen. */
-  body: (backend: Backend, server: Server) => Record<string, unknown>;
-  /** The client's: aborted when it goes away. */
-  signal: AbortSignal;
+  /** UTF-8 bytes of prompt that can't be left out, and tokens kept for the answer. */
+  size: { bytes: number; answerTokens: number };
+  /** Bytes that it holds while it waits. */
+  held: number;
+  /**
+   * What to do when a backend is lost after its first token: end honestly; begin again, since the client hasn't seen
+   * any of it; or go on with another backend from the text so far.
+   */
+  onLoss: 'end' | 'restart' | 'continue';
+  /** The body for a backend, made only when that backend has been chosen; `said` is the text to go on from, or empty. */
+  body: (backend: Backend, server: Server, said: Said) => Body;
 }
 
-/** Who answered, and what that took. */
+type Body = Record<string, unknown>;
+
+/** What a lost backend has said of the answer. */
+export interface Said {
+  text: string;
+  tokens: number;
+}
+
+/** Who answers, and what that took. */
 export interface Answered {
   model: string;
   backend: string;
@@ -31,87 +54,110 @@ export interface Answered {
   queueMs: number;
 }
 
-export type Answer =
-  | { kind: 'stream'; by: Answered; chunks: AsyncGenerator<Chunk, StreamEnd> }
+export type Outcome =
+  | { kind: 'done' }
+  /** The backend says that the request is wrong. Comes without `opened`. */
   | { kind: 'refused'; by: Answered; status: number; body: string }
-  | { kind: 'cancelled' };
+  | { kind: 'failed'; error: HearthError };
 
-/** Seconds after which an unreachable backend may have been found alive again. */
+/** Where an answer goes. Called in order: `opened`, then `events` or one `document`, then `ended`, once and last. */
+export interface Sink {
+  /** Called again when another backend begins anew (`restart`) or goes on (`continue`). */
+  opened: (by: Answered) => void;
+  /** False: no more for now; `resume` says when. */
+  events: (events: StreamEvent[]) => boolean;
+  document: (text: string) => void;
+  ended: (outcome: Outcome) => void;
+}
+
+/** A request that is being answered. */
+export interface Answering {
+  resume: () => void;
+  /** Whoever asked has left, or wants it no more. The sink hears nothing after that. False if it was over already. */
+  cancel: () => boolean;
+}
+
+const NOTHING_SAID: Said = { text: '', tokens: 0 };
+/** Bytes of bodies that may wait for a place, all together. */
+const QUEUE_BYTES = 64 * 1024 * 1024;
+/** How often waiting requests are looked at for patience and deadlines. */
+const TICK_MS = 50;
+/** Seconds after which a bridge that shuts down has come back, or another took its place. */
 const RETRY_AFTER_S = 2;
+
+interface Request {
+  ask: Ask;
+  sink: Sink;
+  said: Said;
+  /** The loss that another backend is to make good. */
+  lost: Failure | undefined;
+  running: Running | undefined;
+  /** Gives up what it holds at a backend. */
+  leave: () => void;
+}
 
 export class Gateway {
   readonly #fleet: Fleet;
-  readonly #queueLimit: number;
   readonly #log: Logger;
+  readonly #requests = new Map<string, Request>();
+  readonly #onChange: () => void;
+  readonly dispatcher: Dispatcher;
+  #ticking: NodeJS.Timeout | undefined;
   #active = 0;
   #draining = false;
   #idle: (() => void) | undefined;
 
-  constructor(fleet: Fleet, queueLimit: number, log: Logger) {
+  constructor(fleet: Fleet, { queue, log, onChange }: { queue: number; log: Logger; onChange: () => void }) {
     this.#fleet = fleet;
-    this.#queueLimit = queueLimit;
     this.#log = log;
+    this.#onChange = onChange;
+    this.dispatcher = new Dispatcher(fleet.table, {
+      effects: {
+        start: (id, choice) => this.#start(id, choice),
+        refuse: (id, refusal) => this.#refuse(id, refusal),
+        changed: () => this.#changed(),
+      },
+      queue: { entries: queue, bytes: QUEUE_BYTES },
+      chance: Math.random,
+    });
   }
 
-  /**
-   * Before the first token every failure of a backend leads to the next one, unseen by the client. Throws HearthError
-   * when nobody can answer; the stream that it gives ends honestly if it is lost later.
-   */
-  async answer(ask: Ask): Promise<Answer> {
-    const chosen = route(this.#fleet.table, ask, (id) => this.#backend(id).health);
-    if (chosen.kind === 'unknown_model')
-      throw new HearthError(
-        'model_not_found',
-        `There is no model "${chosen.asked}" here. Known: ${chosen.known.join(', ')}.`,
-        { param: 'model' },
-      );
-
-    const passedOver = [...chosen.passedOver];
-    let attempts = 0;
-    let queueMs = 0;
-    // Looked up once: a reload meanwhile may take a backend out of the fleet, but not out of this request.
-    const candidates = chosen.candidates.map(({ backend, fallback }) => ({
-      backend: this.#backend(backend.id),
-      fallback,
-    }));
-    for (const { backend, fallback } of candidates) {
-      const since = performance.now();
-      const release = await this.#place(backend, ask.signal);
-      if (release === undefined) return { kind: 'cancelled' };
-      queueMs += performance.now() - since;
-      const { state, reason } = backend.health;
-      if (state === 'down' || state === 'stopped') {
-        // It was lost while this request waited for a place there.
-        release();
-        passedOver.push({ backend: backend.config.id, reason: `${state}: ${reason}` });
-        continue;
-      }
-      attempts++;
-
-      const opened = await this.#ask(backend, ask).catch((error: unknown) => {
-        release();
-        throw error;
-      });
-      const by: Answered = {
-        model: chosen.model,
-        backend: backend.config.id,
-        gpu: backend.config.gpu,
-        fallback,
-        attempts,
-        queueMs: Math.round(queueMs),
-      };
-      if (opened.kind === 'stream') {
-        // A client that leaves before its first read never starts the generator, whose `finally` then never runs.
-        ask.signal.addEventListener('abort', release, { once: true });
-        if (ask.signal.aborted) release();
-        return { kind: 'stream', by, chunks: this.#relay(backend, opened.chunks, release) };
-      }
-      release();
-      if (opened.kind === 'cancelled') return opened;
-      if (opened.kind === 'refused') return { ...opened, by };
-      passedOver.push({ backend: backend.config.id, reason: opened.message });
-    }
-    throw noBackend(chosen.model, passedOver);
+  /** The sink may hear of the outcome before this returns only if the request is refused at once. */
+  answer(id: string, ask: Ask, sink: Sink): Answering {
+    const request: Request = {
+      ask,
+      sink,
+      said: { text: '', tokens: 0 },
+      lost: undefined,
+      running: undefined,
+      leave: () => {},
+    };
+    this.#requests.set(id, request);
+    const { model, role, fim, size, priority, held, onLoss } = ask;
+    this.dispatcher.submit(
+      {
+        id,
+        wish: { model, role, fim, ...size },
+        priority,
+        bytes: held,
+        onLoss,
+        ...(role === 'chat' && {
+          continuing: {
+            of: ({ config }) => ENGINES[config.engine].continuesChat !== undefined,
+            otherwise: "its engine can't go on with a begun answer",
+          },
+        }),
+      },
+      performance.now(),
+    );
+    return {
+      resume: () => request.running?.resume(),
+      cancel: () => {
+        if (this.#requests.get(id) !== request) return false;
+        this.#forget(id, request);
+        return true;
+      },
+    };
   }
 
   /** Counts a request as running until the returned function is called. Throws `draining` once nothing new is taken. */
@@ -136,63 +182,172 @@ export class Gateway {
     });
   }
 
-  #backend(id: string): Backend {
-    const backend = this.#fleet.get(id);
-    if (backend === undefined) throw new Error(`backend ${id} is in the table but was not built`);
-    return backend;
-  }
-
-  /** A place at the backend; undefined when the client left while waiting for one. */
-  async #place(backend: Backend, signal: AbortSignal): Promise<(() => void) | undefined> {
-    const queued = this.#fleet.backends.reduce((sum, one) => sum + one.slots.queued, 0);
-    if (backend.slots.full && this.#queueLimit > 0 && queued >= this.#queueLimit)
-      throw new HearthError('queue_full', `${queued} requests are waiting already.`, {
-        retryAfterS: RETRY_AFTER_S,
-      });
-    try {
-      return await backend.slots.take(signal);
-    } catch (error) {
-      if (signal.aborted) return undefined;
-      throw error;
-    }
-  }
-
-  async #ask(backend: Backend, ask: Ask): Promise<Opened> {
+  #start(id: string, { backend: standing, ...choice }: Choice): void {
+    const request = this.#requests.get(id);
+    if (request === undefined) return;
+    const { ask, sink } = request;
+    const backend = this.#fleet.of(standing);
     const { server } = backend;
-    if (server === undefined) return { kind: 'failed', cause: 'gone', message: 'its engine is not running' };
-    const opened = await backend.upstream.open({
-      url: server.url + ask.path,
-      body: { ...ask.body(backend, server), model: server.model, stream: true },
-      signal: ask.signal,
-    });
-    if (opened.kind === 'failed') this.#failed(backend, opened.cause === 'gone', opened.message);
-    else if (opened.kind === 'stream') backend.learn({ kind: 'ok' });
-    return opened;
-  }
-
-  async *#relay(
-    backend: Backend,
-    chunks: AsyncGenerator<Chunk, StreamEnd>,
-    release: () => void,
-  ): AsyncGenerator<Chunk, StreamEnd> {
-    try {
-      const end = yield* chunks;
-      if (end.kind === 'lost') this.#failed(backend, end.cause === 'gone', end.message);
-      return end;
-    } finally {
-      release();
+    if (server === undefined) {
+      this.#failed(id, request, backend, { cause: 'gone', message: 'its engine is not running' });
+      return;
     }
+    const by: Answered = {
+      model: choice.model,
+      backend: standing.id,
+      gpu: backend.config.gpu,
+      fallback: choice.fallback,
+      attempts: choice.attempts,
+      queueMs: Math.round(choice.queueMs),
+    };
+    const stream = ask.reply === 'stream';
+    const said = ask.onLoss === 'continue' ? request.said : NOTHING_SAID;
+    const body = ask.body(backend, server, said);
+    const text = JSON.stringify({ ...body, model: server.model, ...(stream && { stream: true }) });
+    const since = performance.now();
+    const end = (end: End) => this.#backendEnded(id, request, backend, end, by);
+    const url = server.url + ask.path;
+    const running = stream
+      ? backend.upstream.stream(url, text, {
+          first: () => {
+            const now = performance.now();
+            backend.figures.firstToken(now - since);
+            this.dispatcher.answered(id, now);
+            sink.opened(by);
+          },
+          events: (events) => this.#relay(request, backend, body, events),
+          end,
+        })
+      : backend.upstream.document(url, text, {
+          document: (document) => {
+            const now = performance.now();
+            backend.figures.firstToken(now - since);
+            this.dispatcher.answered(id, now);
+            sink.opened(by);
+            sink.document(document);
+          },
+          end,
+        });
+    request.running = running;
+    request.leave = () => {
+      running.abort();
+      backend.over(running);
+      request.leave = () => {};
+    };
+    backend.begun(running, since);
   }
 
-  #failed(backend: Backend, gone: boolean, reason: string): void {
-    backend.learn({ kind: gone ? 'gone' : 'failed', reason });
-    this.#log.warn({ backend: backend.config.id, reason, state: backend.health.state }, 'backend failed');
+  #relay(request: Request, backend: Backend, body: Body, events: StreamEvent[]): void {
+    let tokens = 0;
+    for (const { chunk } of events) {
+      if (carriesToken(chunk)) tokens++;
+      const asked = chunk.usage?.prompt_tokens;
+      // A chat's messages are wrapped in its template, so only a raw prompt tells how large tokens are.
+      if (asked !== undefined && typeof body.prompt === 'string')
+        backend.used(Buffer.byteLength(body.prompt), asked);
+      if (request.ask.onLoss === 'continue') request.said.text += textOf(chunk);
+    }
+    request.said.tokens += tokens;
+    backend.moved(tokens, performance.now());
+    if (!request.sink.events(events)) request.running?.pause();
+  }
+
+  #backendEnded(id: string, request: Request, backend: Backend, end: End, by: Answered): void {
+    if (end.kind === 'failed') this.#failed(id, request, backend, end);
+    else this.#end(id, request, end.kind === 'refused' ? { ...end, by } : end);
+  }
+
+  #failed(id: string, request: Request, backend: Backend, failure: Failure): void {
+    const now = performance.now();
+    // Judged while the request still counts as running there.
+    const event = healthEvent(backend, failure, now);
+    request.leave();
+    this.#log.warn({ request: id, backend: backend.config.id, reason: failure.message }, 'backend failed');
+    request.lost = request.said.tokens > 0 ? failure : request.lost;
+    if (this.dispatcher.failed(id, event, now)) return;
+    this.#requests.delete(id);
+    request.sink.ended({ kind: 'failed', error: lost(failure) });
+  }
+
+  #refuse(id: string, refusal: Refusal): void {
+    const request = this.#requests.get(id);
+    if (request === undefined) return;
+    this.#requests.delete(id);
+    // A part of the answer is out, and nobody can go on with it: that is what happened, and not that nobody was there.
+    const error = request.lost === undefined ? asError(refusal) : lost(request.lost);
+    request.sink.ended({ kind: 'failed', error });
+  }
+
+  #end(id: string, request: Request, outcome: Outcome): void {
+    this.#forget(id, request);
+    request.sink.ended(outcome);
+  }
+
+  #forget(id: string, request: Request): void {
+    this.#requests.delete(id);
+    request.leave();
+    this.dispatcher.finished(id, performance.now());
+  }
+
+  #changed(): void {
+    this.#onChange();
+    if (this.dispatcher.waiting === 0) {
+      clearInterval(this.#ticking);
+      this.#ticking = undefined;
+    } else this.#ticking ??= setInterval(() => this.dispatcher.tick(performance.now()), TICK_MS);
   }
 }
 
-function noBackend(model: string, passedOver: PassedOver[]): HearthError {
-  const reasons = passedOver.map(({ backend, reason }) => `${backend} (${reason})`).join('; ');
-  return new HearthError('no_backend', `No backend can answer for "${model}": ${reasons}.`, {
-    retryAfterS: RETRY_AFTER_S,
-  });
+/** What a failed request says of its backend. */
+function healthEvent(
+  backend: Backend,
+  { cause, message: reason }: Failure,
+  now: number,
+): HealthEvent & { reason: string } {
+  if (cause === 'gone') return { kind: 'gone', reason };
+  const hung = cause === 'timeout' ? silence(backend.pulse(), backend.config.timeouts, now) : undefined;
+  return hung === undefined ? { kind: 'failed', reason } : { kind: 'hung', reason: hung };
+}
+
+function textOf({ choices }: StreamEvent['chunk']): string {
+  const [choice] = choices ?? [];
+  return choice?.text ?? choice?.delta?.content ?? '';
+}
+
+function lost({ cause, message }: Failure): HearthError {
+  return new HearthError(
+    cause === 'timeout' ? 'backend_timeout' : 'backend_lost',
+    `The answer broke off: ${message}.`,
+  );
+}
+
+function asError(refusal: Refusal): HearthError {
+  switch (refusal.kind) {
+    case 'unknown_model':
+      return new HearthError(
+        'model_not_found',
+        `There is no model "${refusal.asked}" here. Known: ${refusal.known.join(', ')}.`,
+        { param: 'model' },
+      );
+    case 'queue_full': {
+      const { waiting, waitedMs, retryAfterS } = refusal;
+      const message =
+        waitedMs === undefined
+          ? `${waiting} requests are waiting already.`
+          : `There was no free place for ${Math.round(waitedMs / 1_000)} s; ${waiting} requests are waiting.`;
+      return new HearthError('queue_full', message, { retryAfterS });
+    }
+    case 'too_long':
+    case 'no_backend': {
+      const reasons = refusal.passedOver.map(({ backend, reason }) => `${backend} (${reason})`).join('; ');
+      if (refusal.kind === 'too_long')
+        return new HearthError(
+          'context_too_long',
+          `The request is too long for "${refusal.model}": ${reasons}.`,
+        );
+      return new HearthError('no_backend', `No backend can answer for "${refusal.model}": ${reasons}.`, {
+        retryAfterS: refusal.retryAfterS,
+      });
+    }
+  }
 }

@@ -112,6 +112,18 @@ describe('configuration', () => {
       /^backends\[0\]\.url: engine vllm needs the url/,
     ],
     [
+      'a runner for the engine that the bridge runs itself',
+      '    model: ./models/light.gguf\n',
+      '    runner: { kind: process, command: [llama-server] }\n',
+      /^backends\[1\]\.runner: the bridge runs an embedded engine by itself/,
+    ],
+    [
+      'a unit that would be an option',
+      'runner: { kind: none }',
+      'runner: { kind: systemd, unit: --force }',
+      /^backends\[0\]\.runner\.unit: this is not the name of a systemd unit/,
+    ],
+    [
       'a time no timer can count',
       'first_token: 8s',
       'first_token: 999h',

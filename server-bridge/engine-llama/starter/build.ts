@@ -31,8 +31,6 @@ import { BYTES, TOKENS, TOKEN_TYPES, controlId } from './vocabulary.ts';
 
 /** Shorter contexts would fire on anybody's text. */
 const SHORTEST_CONTEXT = 6;
-/** All layers are of one size in qwen2: two for memory are near the size that splicing takes anyway. */
-const MEMORY_LAYERS = 2;
 /** As far as the constants of rope-offset.ts were checked. */
 const CONTEXT_LENGTH = 16_384;
 
@@ -40,10 +38,19 @@ const CHAT_TEMPLATE =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}" +
   "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-export function buildStarter(corpus: readonly Snippet[]): Buffer {
+export interface StarterOptions {
+  /** As the file calls itself. */
+  readonly name: string;
+  /** All layers are of one size in qwen2: for the corpus, two for memory are near the size that splicing takes anyway. */
+  readonly memoryLayers: number;
+}
+
+const STARTER: StarterOptions = { name: 'Hearth starter', memoryLayers: 2 };
+
+export function buildStarter(corpus: readonly Snippet[], options: StarterOptions = STARTER): Buffer {
   const associations = associate(corpus, { shortest: SHORTEST_CONTEXT, longest: WINDOW });
-  const perLayer = Math.max(SPLICE_NEURONS, inBlocks(associations.length / MEMORY_LAYERS));
-  const layers = Array.from({ length: 2 + MEMORY_LAYERS }, () => new Layer(perLayer));
+  const perLayer = inBlocks(Math.max(SPLICE_NEURONS, associations.length / options.memoryLayers));
+  const layers = Array.from({ length: 2 + options.memoryLayers }, () => new Layer(perLayer));
   for (const [i, layer] of layers.entries()) {
     if (i === 0) lookBack(layer);
     if (i === 1) fetchPrefixEnd(layer);
@@ -51,7 +58,7 @@ export function buildStarter(corpus: readonly Snippet[]): Buffer {
     if (i >= 2) remember(layer, associations.slice((i - 2) * perLayer, (i - 1) * perLayer));
   }
   const known = new Set(corpus.flatMap((snippet) => [...snippet.bytes]));
-  return writeGguf(metadata(layers.length, perLayer), [
+  return writeGguf(metadata(options.name, layers.length, perLayer), [
     asQ8('token_embd.weight', embedding()),
     asF32('output_norm.weight', ones()),
     asQ8('output.weight', unembedding(known)),
@@ -59,10 +66,10 @@ export function buildStarter(corpus: readonly Snippet[]): Buffer {
   ]);
 }
 
-function metadata(layers: number, neurons: number): Parameters<typeof writeGguf>[0] {
+function metadata(name: string, layers: number, neurons: number): Parameters<typeof writeGguf>[0] {
   return {
     'general.architecture': { type: 'string', value: 'qwen2' },
-    'general.name': { type: 'string', value: 'Hearth starter' },
+    'general.name': { type: 'string', value: name },
     'qwen2.block_count': { type: 'u32', value: layers },
     'qwen2.context_length': { type: 'u32', value: CONTEXT_LENGTH },
     'qwen2.embedding_length': { type: 'u32', value: WIDTH },

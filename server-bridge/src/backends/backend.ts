@@ -1,8 +1,11 @@
-/** A backend as the bridge runs it: its configuration, its health, its places, and the way to ask it. */
+/** A backend as the bridge runs it: its configuration, where it stands, and the way to ask it. */
 import type { BackendConfig, BackendStatus } from '@hearth/protocol';
-import { nextHealth, UNKNOWN, type Health, type HealthEvent } from '../routing/health.ts';
-import { Slots } from '../routing/slots.ts';
-import { Upstream } from './upstream.ts';
+import type { HealthEvent } from '../routing/health.ts';
+import type { Pulse } from '../routing/pulse.ts';
+import { Standing } from '../routing/standing.ts';
+import { TokenRate } from '../models/token-budget.ts';
+import { Figures } from './figures.ts';
+import { Upstream, type Running } from './upstream.ts';
 
 /** Where a backend's model server is. For an embedded engine that changes with every start of its process. */
 export interface Server {
@@ -11,38 +14,41 @@ export interface Server {
   model: string;
   /** Tokens in one request, prompt and answer together. */
   context: number;
-  /** UTF-8 bytes that a token stands for, to judge what fits into the context without its tokenizer. */
-  bytesPerToken: number;
+  /** UTF-8 bytes that a token stands for, where the engine has measured it. */
+  bytesPerToken?: number;
 }
 
-/** Code averages 3–4 bytes a token in the coder models' vocabularies; 3 leaves room for dense lines. */
-const BYTES_PER_TOKEN = 3;
+/** Whom a backend tells of itself. */
+export interface BackendListener {
+  learnt: (backend: Backend, event: HealthEvent) => void;
+  /** Its model server is another, or has gone. */
+  server: (backend: Backend) => void;
+}
 
 export class Backend {
   readonly config: BackendConfig;
-  readonly slots: Slots;
+  readonly standing: Standing;
   readonly upstream: Upstream;
-  readonly #onChange: () => void;
-  #health: Health = UNKNOWN;
+  readonly figures = new Figures();
+  readonly #running = new Set<Running>();
+  readonly #listener: BackendListener;
+  #tokenRate = new TokenRate();
   #server: Server | undefined;
+  /** When a token last came, or work began; when the engine's own count last grew. Milliseconds, monotonic. */
+  #movedAt = 0;
+  #progress: { count: number; at: number } | undefined;
 
-  /** `onChange` is called whenever its status document may have become another. */
-  constructor(config: BackendConfig, onChange: () => void) {
+  constructor(config: BackendConfig, listener: BackendListener) {
     this.config = config;
-    this.#onChange = onChange;
-    this.slots = new Slots(config.max_concurrency, onChange);
+    this.#listener = listener;
+    this.standing = new Standing(config, this.#tokenRate.bytesPerToken);
     this.upstream = new Upstream(config.timeouts);
     if (config.url !== undefined)
       this.#server = {
         url: config.url.replace(/\/+$/, ''),
         model: config.model ?? '',
         context: config.context,
-        bytesPerToken: BYTES_PER_TOKEN,
       };
-  }
-
-  get health(): Health {
-    return this.#health;
   }
 
   /** Undefined while an embedded engine is not running. */
@@ -53,25 +59,78 @@ export class Backend {
   /** The embedded engine has started (again), or has gone. */
   serverIs(server: Server | undefined): void {
     this.#server = server;
-    this.#onChange();
+    if (server !== undefined) {
+      this.standing.context = server.context;
+      this.#tokenRate = new TokenRate(server.bytesPerToken);
+      this.standing.bytesPerToken = this.#tokenRate.bytesPerToken;
+    }
+    this.#progress = undefined;
+    this.#listener.server(this);
   }
 
+  /** Something was learnt of its health. */
   learn(event: HealthEvent): void {
-    this.#health = nextHealth(this.#health, event);
-    this.#onChange();
+    this.#listener.learnt(this, event);
   }
 
-  status(): BackendStatus {
+  /** A request has been sent. */
+  begun(running: Running, now: number): void {
+    if (this.#running.size === 0) this.#movedAt = now;
+    this.#running.add(running);
+  }
+
+  over(running: Running): void {
+    this.#running.delete(running);
+  }
+
+  /** So many tokens came. */
+  moved(tokens: number, now: number): void {
+    this.#movedAt = now;
+    this.figures.tokens(tokens, now);
+  }
+
+  /** The backend counted that many tokens in a prompt of so many bytes. */
+  used(promptBytes: number, promptTokens: number): void {
+    this.#tokenRate.learn(promptBytes, promptTokens);
+    this.standing.bytesPerToken = this.#tokenRate.bytesPerToken;
+  }
+
+  /** The engine's own count of its work, where it says. True if it has moved on since the last time. */
+  counted(count: number | undefined, now: number): boolean {
+    const before = this.#progress?.count;
+    if (count === undefined) this.#progress = undefined;
+    else if (count !== before) this.#progress = { count, at: now };
+    return before !== undefined && count !== undefined && count !== before;
+  }
+
+  pulse(): Pulse {
+    let decoding = 0;
+    for (const running of this.#running) if (running.decoding) decoding++;
+    return {
+      inFlight: this.#running.size,
+      decoding,
+      movedAt: this.#movedAt,
+      running: this.standing.load.running,
+      progressedAt: this.#progress?.at,
+    };
+  }
+
+  status(queued: number, now: number): BackendStatus {
+    const { state, reason, health, load, inFlight } = this.standing;
     return {
       id: this.config.id,
       engine: this.config.engine,
       model: this.#server?.model ?? this.config.model ?? null,
       gpu: this.config.gpu ?? null,
-      state: this.#health.state,
-      reason: this.#health.reason,
-      in_flight: this.slots.inFlight,
-      queued: this.slots.queued,
-      last_error: this.#health.lastError,
+      state,
+      reason,
+      in_flight: inFlight,
+      queued,
+      max_concurrency: this.config.max_concurrency,
+      kv_use: load.kvUse ?? null,
+      tokens_per_s: Math.round(this.figures.tokensPerSecond(now) * 10) / 10,
+      first_token_ms: this.figures.firstTokenMs(),
+      last_error: health.lastError,
     };
   }
 

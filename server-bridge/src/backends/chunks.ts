@@ -22,8 +22,15 @@ interface ToolCallDelta {
   [field: string]: unknown;
 }
 
+export interface Usage {
+  prompt_tokens?: number;
+  completion_tokens?: number;
+  [field: string]: unknown;
+}
+
 export interface Chunk {
   choices?: Choice[] | null;
+  usage?: Usage | null;
   error?: string | { message?: string } | null;
   [field: string]: unknown;
 }

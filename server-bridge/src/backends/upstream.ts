@@ -1,10 +1,14 @@
-/** One streamed request to a model server: opened with deadlines, first token first, every way to fail named. */
-import { EventSourceParserStream } from 'eventsource-parser/stream';
-import { Agent, request, type Dispatcher } from 'undici';
-import { carriesToken, isFinished, type Chunk } from './chunks.ts';
+/**
+ * One request to a model server, with deadlines, every way to fail named, and nothing given out before the first token.
+ *
+ * Callbacks, not streams: a token costs a parse and a write, and no promise.
+ */
+import { Agent, type Dispatcher } from 'undici';
+import { carriesToken, isFinished } from './chunks.ts';
+import { EventReader, type Read, type StreamEvent } from './event-reader.ts';
 
+/** All in milliseconds. */
 export interface Timeouts {
-  /** All in milliseconds. */
   connect: number;
   /** From the request to its first token. */
   first_token: number;
@@ -12,31 +16,49 @@ export interface Timeouts {
   stall: number;
 }
 
-export interface Call {
-  url: string;
-  body: unknown;
-  /** The client's: aborting it aborts the work at the backend. */
-  signal: AbortSignal;
+/** `gone`: can't be reached. `timeout`: silent for too long. `faulty`: broke off, or answered with something else. */
+export type FailureCause = 'gone' | 'timeout' | 'faulty';
+
+export interface Failure {
+  cause: FailureCause;
+  message: string;
 }
 
-/** How opening went. Only `stream` has produced anything; after the others another backend may be asked. */
-export type Opened =
-  | { kind: 'stream'; chunks: AsyncGenerator<Chunk, StreamEnd> }
+export type End =
+  | { kind: 'done' }
   /** The backend says that the request itself is wrong: passed on as it is, never retried. */
   | { kind: 'refused'; status: number; body: string }
-  | { kind: 'failed'; cause: FailureCause; message: string }
-  | { kind: 'cancelled' };
+  /** Before its first token or after it; what came before is not the whole of it. */
+  | ({ kind: 'failed' } & Failure);
 
-/** `gone`: can't be reached. `timeout`: silent for too long. `faulty`: broke off, or answered with something else. */
-type FailureCause = 'gone' | 'timeout' | 'faulty';
+/** Called in order: `first` once, `events` any number of times, `end` once and last; none of them after `abort`. */
+export interface Listener {
+  /** The first token has come, and follows. */
+  first: () => void;
+  events: (events: StreamEvent[]) => void;
+  end: (end: End) => void;
+}
 
-/** How a stream ended after its first token. */
-export type StreamEnd =
-  { kind: 'done' } | { kind: 'lost'; cause: FailureCause; message: string } | { kind: 'cancelled' };
+/** A request under way. */
+export interface Running {
+  /** Past its first token, and not held up by whoever reads it. */
+  readonly decoding: boolean;
+  /** Stops reading, and with that, by the connection's own means, the backend. */
+  pause: () => void;
+  resume: () => void;
+  /** Ends it at the backend too. Nothing is called back any more. After the end it does nothing. */
+  abort: () => void;
+}
 
-class Deadline extends Error {}
+/** A document's bytes at most: a batch of embeddings may have some megabytes, a refusal has a few lines. */
+const DOCUMENT_LIMIT = 64 * 1024 * 1024;
+const REFUSAL_LIMIT = 256 * 1024;
+/** A batch of embeddings is worked out whole before its first byte. */
+const DOCUMENT_MS = 60_000;
+/** For the connection to end by itself after the stream's own end, so that it can be used again. */
+const AFTERMATH_MS = 1_000;
 
-/** Sends requests to one backend. Holds its connections until closed; any number of calls at once. */
+/** Sends requests to one model server. Holds its connections until closed; any number of requests at once. */
 export class Upstream {
   readonly #timeouts: Timeouts;
   readonly #agent: Agent;
@@ -49,93 +71,20 @@ export class Upstream {
       headersTimeout: 0,
       bodyTimeout: 0,
       connections: null,
+      // One request a connection at a time: an aborted one takes its connection with it, and nobody else's.
+      pipelining: 1,
     });
   }
 
-  /** Resolves when the first token has arrived, or it is clear that none will. Never rejects. */
-  async open({ url, body, signal }: Call): Promise<Opened> {
-    const abort = new AbortController();
-    const onCancel = () => abort.abort(signal.reason);
-    signal.addEventListener('abort', onCancel, { once: true });
-    const release = () => signal.removeEventListener('abort', onCancel);
-
-    const seconds = this.#timeouts.first_token / 1_000;
-    const timer = setTimeout(
-      () => abort.abort(new Deadline(`no first token within ${seconds} s`)),
-      this.#timeouts.first_token,
-    );
-    try {
-      if (signal.aborted) return { kind: 'cancelled' };
-      const response = await request(url, {
-        method: 'POST',
-        dispatcher: this.#agent,
-        signal: abort.signal,
-        headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
-        body: JSON.stringify(body),
-      });
-      if (response.statusCode !== 200) {
-        release();
-        return await refusal(response);
-      }
-      const events = parseChunks(response.body);
-      const held = await untilFirstToken(events);
-      if (held.kind === 'faulty') {
-        abort.abort();
-        release();
-        return { kind: 'failed', cause: 'faulty', message: held.message };
-      }
-      return { kind: 'stream', chunks: this.#stream(held.chunks, events, abort, release) };
-    } catch (error) {
-      release();
-      if (signal.aborted) return { kind: 'cancelled' };
-      const failure = explain(abort.signal.aborted ? abort.signal.reason : error);
-      abort.abort();
-      return { kind: 'failed', ...failure };
-    } finally {
-      clearTimeout(timer);
-    }
+  /** Asks for an event stream. Nothing is called back before this has returned. */
+  stream(url: string, body: string, listener: Listener): Running {
+    return new Exchange(this.#agent, this.#timeouts, url, body, new StreamReply(listener));
   }
 
-  async *#stream(
-    held: Chunk[],
-    events: AsyncIterator<Chunk | 'done'>,
-    abort: AbortController,
-    release: () => void,
-  ): AsyncGenerator<Chunk, StreamEnd> {
-    let finished = false;
-    const stall = this.#timeouts.stall;
-    try {
-      for (const chunk of held) {
-        yield chunk;
-        finished ||= isFinished(chunk);
-      }
-      for (;;) {
-        // The clock runs only while we wait for the backend, never while a slow client makes us wait.
-        const timer = setTimeout(() => abort.abort(new Deadline(`no token for ${stall / 1_000} s`)), stall);
-        const next = await events.next().finally(() => clearTimeout(timer));
-        if (next.done === true) {
-          if (finished) return { kind: 'done' };
-          return {
-            kind: 'lost',
-            cause: 'faulty',
-            message: 'the backend closed the stream before it was complete',
-          };
-        }
-        if (next.value === 'done') return { kind: 'done' };
-        const fault = faultIn(next.value);
-        if (fault !== undefined) return { kind: 'lost', cause: 'faulty', message: fault };
-        finished ||= isFinished(next.value);
-        yield next.value;
-      }
-    } catch (error) {
-      if (!abort.signal.aborted) return { kind: 'lost', ...explain(error) };
-      if (abort.signal.reason instanceof Deadline) return { kind: 'lost', ...explain(abort.signal.reason) };
-      return { kind: 'cancelled' };
-    } finally {
-      release();
-      // Whoever stops reading, for whatever reason, frees the GPU.
-      abort.abort();
-    }
+  /** Asks for one document; `events` isn't called, `document` is, before the end. */
+  document(url: string, body: string, listener: DocumentListener): Running {
+    const patient = { ...this.#timeouts, first_token: Math.max(this.#timeouts.first_token, DOCUMENT_MS) };
+    return new Exchange(this.#agent, patient, url, body, new DocumentReply(listener));
   }
 
   async close(): Promise<void> {
@@ -143,58 +92,237 @@ export class Upstream {
   }
 }
 
-async function refusal(response: Dispatcher.ResponseData): Promise<Opened> {
-  const body = await response.body.text();
-  const status = response.statusCode;
+export interface DocumentListener {
+  document: (text: string) => void;
+  end: (end: End) => void;
+}
+
+/** What a reply of status 200 is made into. `take` says whether it is complete; `close` that nothing more comes. */
+interface Reply {
+  readonly accept: string;
+  /** Whether anything has been passed on. */
+  readonly begun: boolean;
+  take: (bytes: Buffer) => End | undefined;
+  close: () => End;
+  end: (end: End) => void;
+}
+
+class StreamReply implements Reply {
+  readonly accept = 'text/event-stream';
+  readonly #listener: Listener;
+  readonly #reader = new EventReader();
+  /** Role announcements and empty chunks come before any work is done: they wait for the first token. */
+  #held: StreamEvent[] = [];
+  #finished = false;
+  begun = false;
+
+  constructor(listener: Listener) {
+    this.#listener = listener;
+  }
+
+  take(bytes: Buffer): End | undefined {
+    const read = this.#reader.feed(bytes);
+    this.#pass(read);
+    if (read.kind === 'events') return undefined;
+    if (read.kind === 'faulty') return { kind: 'failed', cause: 'faulty', message: read.message };
+    if (this.begun) return { kind: 'done' };
+    if (this.#held.length === 0)
+      return { kind: 'failed', cause: 'faulty', message: 'the backend sent an empty stream' };
+    // Nothing to say, properly said.
+    this.#begin([]);
+    return { kind: 'done' };
+  }
+
+  close(): End {
+    if (this.#finished) return { kind: 'done' };
+    const when = this.begun ? 'it was complete' : 'its first token';
+    return { kind: 'failed', cause: 'faulty', message: `the backend closed the stream before ${when}` };
+  }
+
+  end(end: End): void {
+    this.#listener.end(end);
+  }
+
+  #pass({ events }: Read): void {
+    if (events.length === 0) return;
+    for (const { chunk } of events) this.#finished ||= isFinished(chunk);
+    if (this.begun) this.#listener.events(events);
+    else if (this.#finished || events.some(({ chunk }) => carriesToken(chunk))) this.#begin(events);
+    else this.#held.push(...events);
+  }
+
+  #begin(events: StreamEvent[]): void {
+    this.begun = true;
+    this.#listener.first();
+    this.#listener.events([...this.#held, ...events]);
+    this.#held = [];
+  }
+}
+
+class DocumentReply implements Reply {
+  readonly accept = 'application/json';
+  readonly begun = false;
+  readonly #listener: DocumentListener;
+  readonly #parts: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(listener: DocumentListener) {
+    this.#listener = listener;
+  }
+
+  take(bytes: Buffer): End | undefined {
+    this.#parts.push(bytes);
+    this.#bytes += bytes.length;
+    if (this.#bytes <= DOCUMENT_LIMIT) return undefined;
+    return {
+      kind: 'failed',
+      cause: 'faulty',
+      message: `the backend's reply has more than ${DOCUMENT_LIMIT} bytes`,
+    };
+  }
+
+  close(): End {
+    this.#listener.document(Buffer.concat(this.#parts).toString());
+    return { kind: 'done' };
+  }
+
+  end(end: End): void {
+    this.#listener.end(end);
+  }
+}
+
+class Exchange implements Running, Dispatcher.DispatchHandler {
+  readonly #reply: Reply;
+  readonly #timeouts: Timeouts;
+  readonly #timer: NodeJS.Timeout;
+  #stall: NodeJS.Timeout | undefined;
+  #aftermath: NodeJS.Timeout | undefined;
+  #controller: Dispatcher.DispatchController | undefined;
+  #status = 0;
+  #refusal: Buffer[] = [];
+  #refusalBytes = 0;
+  #paused = false;
+  #over = false;
+
+  constructor(agent: Agent, timeouts: Timeouts, url: string, body: string, reply: Reply) {
+    this.#reply = reply;
+    this.#timeouts = timeouts;
+    this.#timer = setTimeout(
+      () => this.#silent('no first token within', timeouts.first_token),
+      timeouts.first_token,
+    );
+    const { origin, pathname, search } = new URL(url);
+    const headers = { 'content-type': 'application/json', accept: reply.accept };
+    // Not in this call, so that whoever asked has what it needs to be called back.
+    queueMicrotask(() => {
+      if (this.#over) return;
+      agent.dispatch({ origin, path: pathname + search, method: 'POST', headers, body }, this);
+    });
+  }
+
+  get decoding(): boolean {
+    return this.#reply.begun && !this.#paused && !this.#over;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#controller?.pause();
+    clearTimeout(this.#stall);
+    this.#stall = undefined;
+  }
+
+  resume(): void {
+    if (this.#over) return;
+    this.#paused = false;
+    this.#controller?.resume();
+    this.#alive();
+  }
+
+  abort(): void {
+    // After its end the connection is somebody else's.
+    if (this.#over) return;
+    this.#stop();
+    this.#cut();
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#over) controller.abort(new Error('no longer wanted'));
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+    this.#status = status;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, bytes: Buffer): void {
+    if (this.#over) return;
+    if (this.#status !== 200) {
+      this.#refusalBytes += bytes.length;
+      if (this.#refusalBytes <= REFUSAL_LIMIT) this.#refusal.push(bytes);
+      return;
+    }
+    const end = this.#reply.take(bytes);
+    // Whom the listener calls back may have aborted it.
+    if (this.#over) return;
+    if (end === undefined) this.#alive();
+    else this.#finish(end);
+  }
+
+  onResponseEnd(): void {
+    clearTimeout(this.#aftermath);
+    this.#controller = undefined;
+    if (this.#over) return;
+    this.#finish(this.#status === 200 ? this.#reply.close() : refusal(this.#status, this.#refusal));
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    clearTimeout(this.#aftermath);
+    this.#controller = undefined;
+    this.#finish({ kind: 'failed', ...explain(error) });
+  }
+
+  /** Something came. The clock runs only while we wait for the backend, never while a slow client makes us wait. */
+  #alive(): void {
+    if (!this.#reply.begun || this.#paused) return;
+    clearTimeout(this.#timer);
+    const { stall } = this.#timeouts;
+    if (this.#stall === undefined) this.#stall = setTimeout(() => this.#silent('no token for', stall), stall);
+    else this.#stall.refresh();
+  }
+
+  #silent(what: string, ms: number): void {
+    this.#finish({ kind: 'failed', cause: 'timeout', message: `${what} ${ms / 1_000} s` });
+  }
+
+  #finish(end: End): void {
+    if (this.#over) return;
+    this.#stop();
+    if (end.kind !== 'done') this.#cut();
+    else if (this.#controller !== undefined)
+      this.#aftermath = setTimeout(() => this.#cut(), AFTERMATH_MS).unref();
+    this.#reply.end(end);
+  }
+
+  #stop(): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#stall);
+  }
+
+  /** Takes the connection down, and with it the work: the only cancel that every model server knows. */
+  #cut(): void {
+    this.#controller?.abort(new Error('no longer wanted'));
+  }
+}
+
+function refusal(status: number, parts: Buffer[]): End {
   if (status >= 400 && status < 500 && status !== 429 && status !== 408)
-    return { kind: 'refused', status, body };
+    return { kind: 'refused', status, body: Buffer.concat(parts).toString() };
   return { kind: 'failed', cause: 'faulty', message: `the backend answered ${status}` };
 }
 
-async function* parseChunks(body: Dispatcher.ResponseData['body']): AsyncGenerator<Chunk | 'done'> {
-  const events = ReadableStream.from(body as AsyncIterable<Uint8Array>)
-    .pipeThrough(new TextDecoderStream())
-    .pipeThrough(new EventSourceParserStream());
-  for await (const event of events) {
-    if (event.data === '[DONE]') {
-      yield 'done';
-      return;
-    }
-    yield JSON.parse(event.data) as Chunk;
-  }
-}
-
-/** Role announcements and empty deltas come before any work is done, so they don't count as the first token. */
-async function untilFirstToken(
-  events: AsyncIterator<Chunk | 'done'>,
-): Promise<{ kind: 'held'; chunks: Chunk[] } | { kind: 'faulty'; message: string }> {
-  const chunks: Chunk[] = [];
-  for (;;) {
-    const next = await events.next();
-    if (next.done === true)
-      return { kind: 'faulty', message: 'the backend closed the stream before its first token' };
-    if (next.value === 'done') {
-      if (chunks.length === 0) return { kind: 'faulty', message: 'the backend sent an empty stream' };
-      return { kind: 'held', chunks };
-    }
-    const fault = faultIn(next.value);
-    if (fault !== undefined) return { kind: 'faulty', message: fault };
-    chunks.push(next.value);
-    if (carriesToken(next.value) || isFinished(next.value)) return { kind: 'held', chunks };
-  }
-}
-
-function faultIn(chunk: Chunk): string | undefined {
-  if (chunk.error === undefined || chunk.error === null) return undefined;
-  return typeof chunk.error === 'string'
-    ? chunk.error
-    : (chunk.error.message ?? 'the backend reported an error');
-}
-
-function explain(error: unknown): { cause: FailureCause; message: string } {
-  if (error instanceof Deadline) return { cause: 'timeout', message: error.message };
+function explain(error: Error): Failure {
   const { code, message } = error as NodeJS.ErrnoException;
-  if (error instanceof SyntaxError) return { cause: 'faulty', message: 'the backend sent a malformed event' };
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return { cause: 'gone', message: 'the connection timed out' };
   if (code === 'ECONNREFUSED') return { cause: 'gone', message: 'the connection was refused' };
   return {

@@ -2,8 +2,8 @@
 import { performance } from 'node:perf_hooks';
 import { request } from 'undici';
 import { z } from 'zod';
+import { ask as askBackend, type Question } from '../backends/ask.ts';
 import type { Backend, Server } from '../backends/backend.ts';
-import { Collector } from '../backends/chunks.ts';
 import { renderFim } from '../models/fim.ts';
 import { proseIn } from '../models/prose.ts';
 import { FIM_SAMPLE } from './sample.ts';
@@ -23,13 +23,13 @@ const ANSWER_MS = 10_000;
 
 /** One result a probe, as it is known. Later probes are left out when the server can't be reached at all. */
 export async function* probe(backend: Backend, signal: AbortSignal): AsyncGenerator<ProbeResult> {
-  const { server, config, health } = backend;
+  const { server, config, standing } = backend;
   if (server === undefined) {
     yield {
       backend: config.id,
       probe: 'reachable',
       ok: false,
-      detail: health.reason ?? 'its engine is not running',
+      detail: standing.reason ?? 'its engine is not running',
       ms: 0,
     };
     return;
@@ -73,13 +73,8 @@ async function isListed(wanted: string, listed: string[]): Promise<Outcome> {
 
 async function fim(backend: Backend, server: Server, signal: AbortSignal): Promise<Outcome> {
   const rendered = renderFim(backend.config.fim, FIM_SAMPLE);
-  const text = await generate(
-    backend,
-    server,
-    '/v1/completions',
-    { ...rendered, max_tokens: 32, temperature: 0 },
-    signal,
-  );
+  const body = { ...rendered, max_tokens: 32, temperature: 0 };
+  const text = await generate(backend, server, { kind: 'fim', path: '/v1/completions', body }, signal);
   const wrong = proseIn(text);
   if (wrong === undefined) return { ok: true, detail: JSON.stringify(text.trim()) };
   return {
@@ -91,7 +86,7 @@ async function fim(backend: Backend, server: Server, signal: AbortSignal): Promi
 async function chat(backend: Backend, server: Server, signal: AbortSignal): Promise<Outcome> {
   const messages = [{ role: 'user', content: 'Answer with the word ready.' }];
   const body = { messages, max_tokens: 32, temperature: 0 };
-  const text = await generate(backend, server, '/v1/chat/completions', body, signal);
+  const text = await generate(backend, server, { kind: 'chat', path: '/v1/chat/completions', body }, signal);
   if (text.trim() === '') return { ok: false, detail: 'the answer is empty' };
   return { ok: true, detail: JSON.stringify(text.trim().slice(0, 60)) };
 }
@@ -111,31 +106,19 @@ async function embeddings(server: Server, signal: AbortSignal): Promise<Outcome>
   return { ok: true, detail: `${parsed.data.data[0]?.embedding.length} dimensions` };
 }
 
-/** Through the very code that serves requests, deadlines included. */
+/** The text of the answer. Through the very code that serves requests, deadlines included. */
 async function generate(
-  backend: Backend,
+  { upstream }: Backend,
   server: Server,
-  path: string,
-  body: Record<string, unknown>,
+  { kind, path, body }: Question,
   signal: AbortSignal,
 ): Promise<string> {
-  const opened = await backend.upstream.open({
-    url: server.url + path,
-    body: { ...body, model: server.model, stream: true },
-    signal,
-  });
-  if (opened.kind === 'cancelled') throw new Error('cancelled');
-  if (opened.kind === 'failed') throw new Error(opened.message);
-  if (opened.kind === 'refused')
-    throw new Error(`the server refuses the request (${opened.status}): ${opened.body.slice(0, 200)}`);
-  const collector = new Collector(path.includes('chat') ? 'chat.completion' : 'text_completion');
-  for (;;) {
-    const next = await opened.chunks.next();
-    if (next.done !== true) collector.add(next.value);
-    else if (next.value.kind === 'lost') throw new Error(next.value.message);
-    else break;
-  }
-  const { choices } = collector.reply() as {
+  const question = { kind, path, body: { ...body, model: server.model } };
+  const asked = await askBackend(upstream, server.url, question, signal);
+  if (asked.kind === 'failed') throw new Error(asked.message);
+  if (asked.kind === 'refused')
+    throw new Error(`the server refuses the request (${asked.status}): ${asked.body.slice(0, 200)}`);
+  const { choices } = asked.answer as {
     choices: { text?: string; message?: { content?: string | null } }[];
   };
   return choices[0]?.text ?? choices[0]?.message?.content ?? '';

@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import { pino } from 'pino';
 import { Backend } from '../backends/backend.ts';
 import { EmbeddedEngine } from '../backends/embedded-engine.ts';
+import { nextHealth } from '../routing/health.ts';
 import { probe, type ProbeResult } from '../check/probes.ts';
 import { loadConfig } from '../config.ts';
 import { CommandFailed } from './failure.ts';
@@ -13,7 +14,12 @@ export async function check(options: { config?: string; json?: boolean }): Promi
   process.once('SIGINT', () => stop.abort());
   const results: ProbeResult[] = [];
   for (const one of config.backends) {
-    const backend = new Backend(one, () => {});
+    const backend: Backend = new Backend(one, {
+      learnt: ({ standing }, event) => {
+        standing.health = nextHealth(standing.health, event, 0, 0);
+      },
+      server: () => undefined,
+    });
     const engine = one.engine === 'embedded' ? await startEngine(backend, stop.signal) : undefined;
     try {
       for await (const result of probe(backend, stop.signal)) {

@@ -6,13 +6,17 @@ import { isScope } from '../access/key-store.ts';
 import { SCOPES, type Scope } from '../access/principal.ts';
 import { StateUnusable } from '../access/state-directory.ts';
 import { ConfigError } from '../config.ts';
+import { ControlSocketTaken } from '../control-socket.ts';
+import { drainBackend, resumeBackend } from './backends.ts';
 import { check } from './check.ts';
 import { CommandFailed } from './failure.ts';
 import { createKey, listKeys, revokeKey } from './keys.ts';
+import { listModels, swapModel } from './models.ts';
+import { plan } from './plan.ts';
 import { serve } from './serve.ts';
 import { VERSION } from '../version.ts';
 
-/** 0 done, 1 the thing failed, 2 usage or config. */
+/** 0 done, 1 the thing failed, 2 usage or config; 3, the bridge is not running, comes with the failure. */
 const FAILED = 1;
 const USAGE = 2;
 
@@ -27,10 +31,10 @@ export async function runCli(argv: string[]): Promise<number> {
       process.stderr.write(`hearth-bridge: ${error.message}\n`);
       return USAGE;
     }
-    const isPlain = error instanceof CommandFailed || error instanceof StateUnusable;
-    const message = isPlain ? error.message : ((error as Error).stack ?? String(error));
-    process.stderr.write(`hearth-bridge: ${message}\n`);
-    return FAILED;
+    const isPlain = [CommandFailed, StateUnusable, ControlSocketTaken].some((kind) => error instanceof kind);
+    const { message, stack } = error as Error;
+    process.stderr.write(`hearth-bridge: ${isPlain ? message : (stack ?? String(error))}\n`);
+    return error instanceof CommandFailed ? error.exitCode : FAILED;
   }
 }
 
@@ -63,6 +67,46 @@ function buildProgram(): Command {
     .addOption(config())
     .addOption(json())
     .action(check);
+
+  program
+    .command('plan')
+    .description('what fits on which card, with the arithmetic, and how to start each model server')
+    .addOption(config())
+    .addOption(json())
+    .action(plan);
+
+  const models = program.command('models').description('the models of a running bridge');
+  models
+    .command('list')
+    .description('what each model is answered by at this moment')
+    .addOption(config())
+    .addOption(json())
+    .action(listModels);
+  models
+    .command('swap')
+    .description('have another backend answer for a model; no request is lost on the way')
+    .argument('<model>')
+    .requiredOption('--to <backend>', 'the backend that is to answer')
+    .addOption(config())
+    .addOption(json())
+    .action(swapModel);
+
+  const backends = program.command('backends').description('the backends of a running bridge');
+  backends
+    .command('drain')
+    .description('send nothing new to a backend, and wait until nothing runs there')
+    .argument('<id>')
+    .option('--no-wait', 'do not wait for what runs there')
+    .addOption(config())
+    .addOption(json())
+    .action(drainBackend);
+  backends
+    .command('resume')
+    .description('undo a drain')
+    .argument('<id>')
+    .addOption(config())
+    .addOption(json())
+    .action(resumeBackend);
 
   const keys = program.command('keys').description('API keys');
   keys

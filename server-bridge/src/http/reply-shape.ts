@@ -1,20 +1,24 @@
 /** How an answer is written down for the client: as OpenAI does it, or as llama.cpp's `/infill` does. Pure. */
-import type { Chunk } from '../backends/chunks.ts';
+import type { StreamEvent } from '../backends/event-reader.ts';
 
 export interface ReplyShape {
-  /** The data of a stream's event for a chunk; undefined for a chunk that says nothing in this shape. */
-  piece: (chunk: Chunk) => unknown;
+  /** The data of a stream's event, one line; undefined for a chunk that says nothing in this shape. */
+  piece: (event: StreamEvent) => string | undefined;
   /** The data of the event that ends a whole stream. */
-  last: () => unknown;
+  last: () => string;
   /** The one document, from what was collected. */
   whole: (reply: Record<string, unknown>) => unknown;
 }
 
-export const OPENAI_SHAPE: ReplyShape = {
-  piece: (chunk) => chunk,
-  last: () => '[DONE]',
-  whole: (reply) => reply,
-};
+/** Backends are always asked for the usage; a client that streams gets it if it asked, too. */
+export function openaiShape({ usage }: { usage: boolean }): ReplyShape {
+  return {
+    piece: ({ chunk, data }) =>
+      usage || chunk.usage == null || (chunk.choices ?? []).length > 0 ? data : undefined,
+    last: () => '[DONE]',
+    whole: (reply) => reply,
+  };
+}
 
 /** For one reply: it counts what it has said. `model` is the model that was asked. */
 export function infillShape(model: string): ReplyShape {
@@ -31,14 +35,14 @@ export function infillShape(model: string): ReplyShape {
     truncated: false,
   });
   return {
-    piece: (chunk) => {
+    piece: ({ chunk }) => {
       const [choice] = chunk.choices ?? [];
       finish = choice?.finish_reason ?? finish;
       if (!choice?.text) return undefined;
       pieces++;
-      return { index: 0, content: choice.text, stop: false };
+      return JSON.stringify({ index: 0, content: choice.text, stop: false });
     },
-    last: () => end('', pieces),
+    last: () => JSON.stringify(end('', pieces)),
     whole: (reply) => {
       const { choices, usage } = reply as {
         choices: { text?: string; finish_reason?: string | null }[];

@@ -3,34 +3,37 @@ import {
   HearthError,
   chatRequest,
   completionRequest,
+  embeddingsRequest,
   infillRequest,
   parseBody,
+  rerankRequest,
   type BridgeStatus,
-  type ChatRequest,
-  type CompletionRequest,
   type ModelList,
   type TokenReply,
 } from '@hearth/protocol';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Gateway } from '../gateway.ts';
 import type { StatusFeed } from '../status-feed.ts';
 import { authenticate, type Access } from './access-hook.ts';
 import { streamReply } from './event-stream.ts';
-import { generate, type Generation } from './generate.ts';
-import { infillShape, OPENAI_SHAPE, type ReplyShape } from './reply-shape.ts';
+import { generate, type Generating, type Plan } from './generate.ts';
+import { chat, completion, embeddings, infill, rerank } from './plans.ts';
+import type { StreamLimits } from './stream-sink.ts';
 import { Supersede } from './supersede.ts';
-import { completionBody, infillAsCompletion, withUsage } from './upstream-body.ts';
 
 export interface RouteParts {
   gateway: Gateway;
   /** Undefined where the bridge runs without keys. */
   access: Access | undefined;
   status: StatusFeed;
+  limits: StreamLimits;
+  /** Whether a plain-text stream that is lost may be gone on with by another backend; read for each request. */
+  continueOnFailure: () => boolean;
 }
 
 export function installRoutes(app: FastifyInstance, parts: RouteParts): void {
-  const { gateway, access, status } = parts;
-  const supersede = new Supersede();
+  const { gateway, access, status, limits, continueOnFailure } = parts;
+  const generating: Generating = { gateway, supersede: new Supersede(), limits };
 
   app.get('/health', () => ({ status: 'ok' }));
 
@@ -70,60 +73,18 @@ export function installRoutes(app: FastifyInstance, parts: RouteParts): void {
   });
 
   /** Who asks comes before what is asked: a body is looked into for those who may ask. */
-  const answer = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    plan: () => Plan,
-  ): Promise<FastifyReply> => {
-    const { keyId } = await authenticate(access, request, 'inference');
-    return await generate(gateway, supersede, { ...plan(), keyId }, request, reply);
-  };
+  const answers = (path: string, plan: (request: FastifyRequest) => Plan) =>
+    app.post(path, async (request, reply) => {
+      const { keyId } = await authenticate(access, request, 'inference');
+      generate(generating, plan(request), keyId, request, reply);
+      return reply;
+    });
 
-  app.post(
-    '/v1/completions',
-    async (request, reply) =>
-      await answer(request, reply, () =>
-        completion(parseBody(completionRequest, request.body), OPENAI_SHAPE),
-      ),
+  answers('/v1/completions', ({ body }) =>
+    completion(parseBody(completionRequest, body), continueOnFailure()),
   );
-
-  app.post(
-    '/infill',
-    async (request, reply) =>
-      await answer(request, reply, () => {
-        const body = infillAsCompletion(parseBody(infillRequest, request.body));
-        return completion(body, infillShape(body.model ?? 'auto'));
-      }),
-  );
-
-  app.post(
-    '/v1/chat/completions',
-    async (request, reply) => await answer(request, reply, () => chat(parseBody(chatRequest, request.body))),
-  );
-}
-
-type Plan = Omit<Generation, 'keyId'>;
-
-function completion(body: CompletionRequest, shape: ReplyShape): Plan {
-  return {
-    model: body.model,
-    role: 'completion',
-    path: '/v1/completions',
-    fim: body.suffix != null,
-    stream: body.stream === true,
-    shape,
-    body: (backend, server) => withUsage(completionBody(body, backend, server)),
-  };
-}
-
-function chat(body: ChatRequest): Plan {
-  return {
-    model: body.model,
-    role: 'chat',
-    path: '/v1/chat/completions',
-    fim: false,
-    stream: body.stream === true,
-    shape: OPENAI_SHAPE,
-    body: () => withUsage(body),
-  };
+  answers('/v1/chat/completions', ({ body }) => chat(parseBody(chatRequest, body), continueOnFailure()));
+  answers('/infill', ({ body }) => infill(parseBody(infillRequest, body), continueOnFailure()));
+  answers('/v1/embeddings', ({ body }) => embeddings(parseBody(embeddingsRequest, body)));
+  answers('/v1/rerank', ({ body }) => rerank(parseBody(rerankRequest, body)));
 }

@@ -1,20 +1,19 @@
 /** One running request per token and key: a newer one with the same token cancels the older. */
-import { HearthError } from '@hearth/protocol';
 
 export class Supersede {
-  readonly #running = new Map<string, AbortController>();
+  readonly #running = new Map<string, () => void>();
 
-  /** Cancels the older request and registers this one, until `done` is called. */
-  enter(keyId: string, token: string, controller: AbortController): { done: () => void } {
+  /**
+   * Calls the older request's `superseded` and puts this one in its place, until the returned function is called. The
+   * newer one's place is there before the older one's end, so that nothing in between sees neither.
+   */
+  enter(keyId: string, token: string, superseded: () => void): () => void {
     const name = `${keyId} ${token}`;
-    this.#running
-      .get(name)
-      ?.abort(new HearthError('superseded', 'A newer request with the same supersede token took its place.'));
-    this.#running.set(name, controller);
-    return {
-      done: () => {
-        if (this.#running.get(name) === controller) this.#running.delete(name);
-      },
+    const older = this.#running.get(name);
+    this.#running.set(name, superseded);
+    older?.();
+    return () => {
+      if (this.#running.get(name) === superseded) this.#running.delete(name);
     };
   }
 }

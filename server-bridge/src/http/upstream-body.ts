@@ -22,7 +22,8 @@ export function completionBody(
   const tokens = server.context - answer - FIM_TOKENS;
   const input = trimFim(
     { prefix: prompt, suffix, context: hearth },
-    Math.floor(tokens * server.bytesPerToken),
+    Math.floor(tokens * backend.standing.bytesPerToken),
+    backend.config.fim,
   );
   const fim = renderFim(backend.config.fim, input);
   if (fim === undefined)
@@ -46,7 +47,7 @@ export function infillAsCompletion(body: InfillRequest): CompletionRequest {
   };
 }
 
-/** A client that wants one document gets the usage in it; one that streams decides for itself. */
+/** Backends are always asked what an answer took, also for clients that don't want to know. */
 export function withUsage(body: Record<string, unknown>): Record<string, unknown> {
-  return body.stream === true ? body : { ...body, stream_options: { include_usage: true } };
+  return { ...body, stream_options: { include_usage: true } };
 }

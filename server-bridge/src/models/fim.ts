@@ -18,7 +18,16 @@ export interface FimPrompt {
 interface Format {
   render: (input: FimInput) => string;
   stop: string[];
+  /** False for a family that has no way to show other files: then they get no room either. */
+  files: boolean;
 }
+
+/** The current file's name in a multi-file prompt, where the client doesn't say. */
+const CURRENT = 'current';
+
+/** The other files, or undefined where there are none and the in-file format is the right one. */
+const others = (context: CompletionContext | undefined) =>
+  context !== undefined && context.files.length > 0 ? context : undefined;
 
 // Token spellings: Qwen2.5-Coder technical report §3.2; Code Llama paper §2.3 (infilling), its tokenizer's ▁ forms are
 // added by the server; DeepSeek-Coder and StarCoder2 model cards; Mistral's FIM guide (suffix before prefix).
@@ -26,9 +35,10 @@ const FORMATS: Record<Exclude<FimFormat, 'none'>, Format> = {
   qwen: {
     render: ({ prefix, suffix, context }) => {
       const inFile = `<|fim_prefix|>${prefix}<|fim_suffix|>${suffix}<|fim_middle|>`;
-      if (context === undefined || context.files.length === 0) return inFile;
-      const files = context.files.map((file) => `<|file_sep|>${file.path}\n${file.text}\n`).join('');
-      return `<|repo_name|>${context.repo ?? 'repository'}\n${files}<|file_sep|>${context.path ?? 'current'}\n${inFile}`;
+      const more = others(context);
+      if (more === undefined) return inFile;
+      const files = more.files.map((file) => `<|file_sep|>${file.path}\n${file.text}\n`).join('');
+      return `<|repo_name|>${more.repo ?? 'repository'}\n${files}<|file_sep|>${more.path ?? CURRENT}\n${inFile}`;
     },
     stop: [
       '<|endoftext|>',
@@ -41,22 +51,50 @@ const FORMATS: Record<Exclude<FimFormat, 'none'>, Format> = {
       '<|im_start|>',
       '<|im_end|>',
     ],
+    files: true,
   },
+  // Its paper knows one file; a second one before <PRE> would be text of no kind it was trained on.
   codellama: {
     render: ({ prefix, suffix }) => `<PRE> ${prefix} <SUF>${suffix} <MID>`,
     stop: ['<PRE>', '<SUF>', '<MID>', '<EOT>', '</s>'],
+    files: false,
   },
+  // Other files: "Repository Level Code Completion" of DeepSeek-Coder's README, a comment with each file's path before it.
+  // The hole is made in the joined text (paper §3.1.2, document level), so the files stand inside the prefix.
   deepseek: {
-    render: ({ prefix, suffix }) => `<｜fim▁begin｜>${prefix}<｜fim▁hole｜>${suffix}<｜fim▁end｜>`,
+    render: ({ prefix, suffix, context }) => {
+      const more = others(context);
+      const files = more?.files.map((file) => `#${file.path}\n${file.text}\n\n`).join('') ?? '';
+      const head = more === undefined ? '' : `${files}#${more.path ?? CURRENT}\n`;
+      return `<｜fim▁begin｜>${head}${prefix}<｜fim▁hole｜>${suffix}<｜fim▁end｜>`;
+    },
     stop: ['<｜fim▁begin｜>', '<｜fim▁hole｜>', '<｜fim▁end｜>', '<｜end▁of▁sentence｜>'],
+    files: true,
   },
+  // Other files: StarCoder2 paper (arXiv 2402.19173), repository-context samples; there the path of the file with the
+  // hole comes after <fim_prefix>. The first StarCoder has other tokens for this (<reponame>, <filename>).
   starcoder: {
-    render: ({ prefix, suffix }) => `<fim_prefix>${prefix}<fim_suffix>${suffix}<fim_middle>`,
+    render: ({ prefix, suffix, context }) => {
+      const more = others(context);
+      const hole = `${more === undefined ? '' : `${more.path ?? CURRENT}\n`}${prefix}<fim_suffix>${suffix}<fim_middle>`;
+      if (more === undefined) return `<fim_prefix>${hole}`;
+      const files = more.files.map((file) => `<file_sep>${file.path}\n${file.text}`).join('');
+      return `<repo_name>${more.repo ?? 'repository'}${files}<file_sep><fim_prefix>${hole}`;
+    },
     stop: ['<fim_prefix>', '<fim_suffix>', '<fim_middle>', '<file_sep>', '<|endoftext|>'],
+    files: true,
   },
+  // Other files: as Continue sends them to Codestral (core/autocomplete/templating); Mistral's guide has one file only.
+  // Continue also stops at "\n+++++ ", which stands in patches and in Markdown, so it is no stop here.
   codestral: {
-    render: ({ prefix, suffix }) => `[SUFFIX]${suffix}[PREFIX]${prefix}`,
+    render: ({ prefix, suffix, context }) => {
+      const more = others(context);
+      const files = more?.files.map((file) => `+++++ ${file.path}\n${file.text}\n\n`).join('') ?? '';
+      const head = more === undefined ? '' : `${files}+++++ ${more.path ?? CURRENT}\n`;
+      return `[SUFFIX]${suffix}[PREFIX]${head}${prefix}`;
+    },
     stop: ['[SUFFIX]', '[PREFIX]', '[MIDDLE]', '</s>'],
+    files: true,
   },
 };
 
@@ -67,24 +105,33 @@ export function renderFim(format: FimFormat, input: FimInput): FimPrompt | undef
   return { prompt: render(input), stop };
 }
 
-/** What a format puts around a file: its separator token, which a byte-level vocabulary counts as one, and line ends. */
-const FILE_BYTES = 8;
+/**
+ * What a format puts around a file at most: its separator token, which a byte-level vocabulary counts as one, or the
+ * separator's own bytes (`+++++ `), and line ends.
+ */
+const FILE_BYTES = 10;
 
 /** Of a budget too small for everything, the suffix gets this share; the prefix, which matters most, gets the rest. */
 const SUFFIX_SHARE = 0.25;
 
 /**
  * Cuts the input to a number of UTF-8 bytes: the suffix from its end, the prefix from its start (at a line's start
- * where one is near), and of the other files as many as still fit, from the first, since those are the most stable.
+ * where one is near), and of the other files as many as still fit, from the first, since those are the most stable. A
+ * `format` that can't show other files gets none.
  */
-export function trimFim(input: FimInput, bytes: number): FimInput {
+export function trimFim(input: FimInput, bytes: number, format?: FimFormat): FimInput {
   const budget = Math.max(0, Math.floor(bytes));
   const suffixRoom = Math.max(Math.floor(budget * SUFFIX_SHARE), budget - utf8Length(input.prefix));
   const suffix = headWithin(input.suffix, suffixRoom);
   const prefix = tailWithin(input.prefix, budget - utf8Length(suffix));
   if (input.context === undefined) return { prefix, suffix };
 
+  if (format !== undefined && !showsFiles(format)) return { prefix, suffix };
+
+  const { repo = '', path = '' } = input.context;
   let left = budget - utf8Length(suffix) - utf8Length(prefix);
+  // The names that only stand there when files do.
+  left -= utf8Length(repo) + utf8Length(path) + 2 * FILE_BYTES;
   const files = [];
   for (const file of input.context.files) {
     left -= utf8Length(file.path) + utf8Length(file.text) + FILE_BYTES;
@@ -93,6 +140,8 @@ export function trimFim(input: FimInput, bytes: number): FimInput {
   }
   return { prefix, suffix, context: { ...input.context, files } };
 }
+
+const showsFiles = (format: FimFormat) => format !== 'none' && FORMATS[format].files;
 
 function headWithin(text: string, room: number): string {
   let end = 0;

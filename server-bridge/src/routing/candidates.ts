@@ -1,11 +1,13 @@
-/** Which backends may answer a request, in order, and why each of the others may not. Pure. */
-import type { BackendConfig, ModelConfig, Role } from '@hearth/protocol';
-import type { Health } from './health.ts';
+/** Which backends may answer a request, in order and each with its reason, and why each of the others may not. Pure. */
+import type { ModelConfig, Role } from '@hearth/protocol';
+import type { Standing } from './standing.ts';
 
-interface Candidate {
-  backend: BackendConfig;
+export interface Candidate {
+  backend: Standing;
   /** True for every backend but the model's preferred one. */
   fallback: boolean;
+  /** Why it stands where it stands, in words. */
+  reason: string;
 }
 
 export interface PassedOver {
@@ -14,12 +16,22 @@ export interface PassedOver {
 }
 
 export type Route =
-  | { kind: 'route'; model: string; candidates: Candidate[]; passedOver: PassedOver[] }
+  | {
+      kind: 'route';
+      model: string;
+      candidates: Candidate[];
+      passedOver: PassedOver[];
+      /** Whether one of the passed over will show in a moment whether it can answer: worth waiting for. */
+      soon: boolean;
+      /** Whether it is for the request's size alone that nobody is left. */
+      tooLong: boolean;
+    }
   | { kind: 'unknown_model'; asked: string; known: string[] };
 
-/** The part of the configuration that decides. */
+/** The part of the configuration that decides, with what is known of each backend. */
 export interface RoutingTable {
-  backends: BackendConfig[];
+  /** In the order of the configuration. */
+  backends: Standing[];
   models: ModelConfig[];
   defaults: { completion?: string | undefined; chat?: string | undefined };
 }
@@ -30,24 +42,77 @@ export interface Wish {
   role: Role;
   /** The request fills in the middle, so the backend's format must be known. */
   fim: boolean;
+  /** UTF-8 bytes that can't be left out of the prompt; 0 for one that is trimmed to whatever context there is. */
+  bytes: number;
+  /** Tokens kept for the answer. */
+  answerTokens: number;
+  needs?: Needs | undefined;
 }
 
-export function route(table: RoutingTable, wish: Wish, health: (backend: string) => Health): Route {
+/** What only some backends can do, and the words for those that can't. */
+export interface Needs {
+  of: (backend: Standing) => boolean;
+  otherwise: string;
+}
+
+/** A KV cache this full makes the engine throw out one request's work to go on with another's. */
+const KV_FULL = 0.95;
+
+/**
+ * `tried` has the backends that have failed this very request, with the reason. Whether a candidate has a free place is
+ * not asked here: that changes with every request, and the queue knows.
+ */
+export function route(
+  table: RoutingTable,
+  wish: Wish,
+  tried: ReadonlyMap<string, string> = NONE_TRIED,
+): Route {
   const model = resolveModel(table, wish);
   if (model === undefined)
     return { kind: 'unknown_model', asked: wish.model ?? 'auto', known: knownIds(table) };
 
-  const candidates: Candidate[] = [];
+  const inOrder: Candidate[] = [];
+  const afterThem: Candidate[] = [];
   const passedOver: PassedOver[] = [];
+  let soon = false;
+  let tooLong = 0;
   model.backends.forEach((id, position) => {
     const backend = table.backends.find((one) => one.id === id);
     if (backend === undefined) return;
-    const reason = reasonAgainst(backend, wish, health(id));
-    if (reason === undefined) candidates.push({ backend, fallback: position > 0 });
-    else passedOver.push({ backend: id, reason });
+    const against = tried.get(id) ?? unfit(backend, wish) ?? unable(backend);
+    if (against !== undefined) {
+      passedOver.push({ backend: id, reason: against });
+      return;
+    }
+    const oversize = tooLarge(backend, wish);
+    if (oversize !== undefined) {
+      tooLong++;
+      passedOver.push({ backend: id, reason: oversize });
+      return;
+    }
+    if (backend.health.phase === 'unproven') {
+      soon = true;
+      passedOver.push({ backend: id, reason: backend.health.reason ?? 'it has yet to prove itself' });
+      return;
+    }
+    const fallback = position > 0;
+    const strained = strain(backend);
+    if (strained === undefined)
+      inOrder.push({ backend, fallback, reason: fallback ? `fallback ${position}` : 'preferred' });
+    else afterThem.push({ backend, fallback, reason: `last, since ${strained}` });
   });
-  return { kind: 'route', model: model.id, candidates, passedOver };
+  const candidates = [...inOrder, ...afterThem];
+  return {
+    kind: 'route',
+    model: model.id,
+    candidates,
+    passedOver,
+    soon,
+    tooLong: candidates.length === 0 && !soon && tooLong > 0,
+  };
 }
+
+const NONE_TRIED: ReadonlyMap<string, string> = new Map();
 
 function resolveModel(table: RoutingTable, wish: Wish): ModelConfig | undefined {
   if (wish.model !== undefined && wish.model !== 'auto') {
@@ -59,15 +124,41 @@ function resolveModel(table: RoutingTable, wish: Wish): ModelConfig | undefined 
   const preferred =
     wish.role === 'completion' || wish.role === 'chat' ? table.defaults[wish.role] : undefined;
   const serves = (model: ModelConfig) =>
-    model.backends.some((id) => table.backends.find((one) => one.id === id)?.serves.includes(wish.role));
+    model.backends.some((id) =>
+      table.backends.find((one) => one.id === id)?.config.serves.includes(wish.role),
+    );
   return table.models.find((model) => model.id === preferred) ?? table.models.find(serves) ?? table.models[0];
 }
 
-function reasonAgainst(backend: BackendConfig, wish: Wish, health: Health): string | undefined {
-  if (!backend.serves.includes(wish.role)) return `does not serve ${wish.role}`;
-  if (wish.fim && backend.fim === 'none') return 'its model has no fill-in-the-middle format';
-  if (health.state === 'up' || health.state === 'suspect') return undefined;
-  return health.reason === null ? health.state : `${health.state}: ${health.reason}`;
+/** Why the backend is of no use for such a request, whatever its state. */
+function unfit(backend: Standing, wish: Wish): string | undefined {
+  if (!backend.config.serves.includes(wish.role)) return `does not serve ${wish.role}`;
+  if (wish.fim && backend.config.fim === 'none') return 'its model has no fill-in-the-middle format';
+  if (wish.fim && backend.fimFault !== null) return `it can't fill in the middle: ${backend.fimFault}`;
+  return wish.needs === undefined || wish.needs.of(backend) ? undefined : wish.needs.otherwise;
+}
+
+/** Why it can't answer anything now. */
+function unable({ state, reason, heat }: Standing): string | undefined {
+  if (heat.level === 'critical') return heat.words;
+  if (state === 'up' || state === 'suspect') return undefined;
+  return reason === null ? state : `${state}: ${reason}`;
+}
+
+function tooLarge(backend: Standing, wish: Wish): string | undefined {
+  const needed = Math.ceil(wish.bytes / backend.bytesPerToken) + wish.answerTokens;
+  if (wish.bytes === 0 || needed <= backend.context) return undefined;
+  return `about ${needed} tokens are needed, and its context is ${backend.context}`;
+}
+
+/** Why it should be asked only if nobody else can. */
+function strain({ heat, load, config }: Standing): string | undefined {
+  if (heat.level === 'hot') return heat.words;
+  if (load.kvUse !== undefined && load.kvUse >= KV_FULL)
+    return `its KV cache is ${Math.round(load.kvUse * 100)} % full`;
+  if (load.waiting !== undefined && load.waiting >= config.max_concurrency)
+    return `${load.waiting} requests wait inside its engine`;
+  return undefined;
 }
 
 /** What a request may name. */

@@ -90,6 +90,68 @@ describe("the engine's OpenAI API", () => {
     assert.equal(chunks.at(-1)?.choices[0]?.finish_reason, 'length');
   });
 
+  it('goes on with an unfinished message of the assistant', async () => {
+    const whole = await client.chat.completions.create({
+      model: 'coder',
+      messages: [{ role: 'user', content: 'Hello' }],
+    });
+    const content = whole.choices[0]?.message.content ?? '';
+    assert.match(content, /^I am Hearth's starter model/);
+    for (const cut of [1, 12, content.length - 1, content.length]) {
+      const messages = [
+        { role: 'user', content: 'Hello' },
+        { role: 'assistant', content: content.slice(0, cut) },
+      ];
+      const fields = { messages, continue_final_message: true, add_generation_prompt: false };
+      const reply = await engine.post('/v1/chat/completions', fields);
+      const { choices } = (await reply.json()) as { choices: [{ message: { content: string } }] };
+      assert.equal(choices[0].message.content, content.slice(cut));
+    }
+  });
+
+  it('goes on with nothing else', async () => {
+    const user = { role: 'user', content: 'Hello' };
+    const assistant = { role: 'assistant', content: 'I am' };
+    const goesOn = { continue_final_message: true };
+    const last = await refusal('/v1/chat/completions', { messages: [assistant, user], ...goesOn });
+    assert.deepEqual({ status: last.status, code: last.code }, { status: 400, code: 'invalid_request' });
+    const both = { messages: [user, assistant], ...goesOn, add_generation_prompt: true };
+    assert.match((await refusal('/v1/chat/completions', both)).message, /"add_generation_prompt"/);
+    // Without being asked to, it answers; so does every other server but llama-server.
+    const reply = await engine.post('/v1/chat/completions', { messages: [user, assistant] });
+    const { choices } = (await reply.json()) as { choices: [{ message: { content: string } }] };
+    assert.match(choices[0].message.content, /^I am Hearth's/);
+  });
+
+  it('counts tokens as it does for a prompt', async () => {
+    const tokensIn = async (content: string): Promise<number[]> => {
+      const reply = await engine.post('/tokenize', { model: 'any', content, add_special: true });
+      return ((await reply.json()) as { tokens: number[] }).tokens;
+    };
+    assert.deepEqual(await tokensIn('é<|fim_middle|>a'), [0xc3, 0xa9, 260, 0x61]);
+    assert.deepEqual(await tokensIn(''), []);
+    assert.equal((await refusal('/tokenize', { text: 'a' })).code, 'invalid_request');
+    // Longer than it tokenizes at once, with lines and without, and no character is torn.
+    for (const unit of ['const 𝒳 = "é";\n', '𝒳', 'a']) {
+      const long = unit.repeat(Math.ceil(120_000 / unit.length));
+      const tokens = await tokensIn(long);
+      assert.ok(Buffer.from(tokens).equals(Buffer.from(long)));
+    }
+    const prompt = `${FUNCTION}// é`;
+    const { usage } = await client.completions.create({ model: 'coder', prompt, max_tokens: 1 });
+    assert.equal((await tokensIn(prompt)).length, usage?.prompt_tokens);
+  });
+
+  it('says since when it runs, the same each time', async () => {
+    const start = async () =>
+      /^process_start_time_seconds ([\d.]+)$/m.exec(await (await fetch(`${engine.url}/metrics`)).text())?.[1];
+    const first = Number(await start());
+    assert.ok(Math.abs(first - Date.now() / 1000) < 60, String(first));
+    assert.equal(Number(await start()), first);
+    await using other = await startEngine();
+    assert.ok(!(await (await fetch(`${other.url}/metrics`)).text()).includes(` ${first}\n`));
+  });
+
   it('stops before a stop text and never shows a part of it, however it streams', async () => {
     const stop = ['1]', '\n  return'];
     const { text, finish_reason } = await engine.complete(FUNCTION, { stop });
@@ -225,6 +287,21 @@ describe("the engine's OpenAI API", () => {
       const answer = await refusal(path, body);
       assert.deepEqual({ status: answer.status, code: answer.code }, { status, code }, JSON.stringify(body));
     }
+  });
+
+  it('embeds tokens as it does their text, and none that it does not have', async () => {
+    const texts = ['export', 'const'];
+    const tokens = texts.map((text) => [...Buffer.from(text)]);
+    const embed = async (input: string | string[] | number[] | number[][]) =>
+      (await client.embeddings.create({ model: 'coder', input })).data.map(({ embedding }) => embedding);
+    assert.deepEqual(await embed(tokens), await embed(texts));
+    assert.deepEqual(await embed(tokens[0] ?? []), await embed('export'));
+    for (const input of [[999_999], [[-1]]])
+      assert.match((await refusal('/v1/embeddings', { input })).message, /has no token/);
+    assert.equal(
+      (await refusal('/v1/embeddings', { input: Array(5_000).fill(65) })).code,
+      'context_too_long',
+    );
   });
 
   it('gives embeddings of length 1, as numbers and as base64', async () => {

@@ -48,8 +48,15 @@ export interface Engine {
   readonly context: number;
   /** UTF-8 bytes of ordinary code that one token stands for. */
   readonly bytesPerToken: number;
-  /** The prompt for the next assistant turn, by the model's own template. @throws HearthError invalid_request */
-  chatPrompt(turns: readonly ChatTurn[]): string;
+  /**
+   * The prompt for the next assistant turn, by the model's own template; or, if it `goesOn`, for the rest of the last
+   * one, which is the assistant's.
+   *
+   * @throws HearthError invalid_request
+   */
+  chatPrompt(turns: readonly ChatTurn[], options: { goesOn: boolean }): string;
+  /** Token ids of a text of any length; `whole` adds what the model puts before a prompt. */
+  tokenize(text: string, options: { whole: boolean; signal: AbortSignal }): Promise<number[]>;
   /**
    * Events end with exactly one `end`. Waits for a free sequence, first come first served. Leaving the loop or
    * aborting stops the decoding and frees the sequence; an abort ends the iteration with the signal's reason.
@@ -57,8 +64,8 @@ export interface Engine {
    * @throws HearthError context_too_long
    */
   generate(request: GenerationRequest, options: { signal: AbortSignal }): AsyncGenerator<GenerationEvent>;
-  /** @throws HearthError context_too_long */
-  embed(text: string, options: { signal: AbortSignal }): Promise<Embedding>;
+  /** Of a text, or of its token ids. @throws HearthError context_too_long, invalid_request */
+  embed(input: string | readonly number[], options: { signal: AbortSignal }): Promise<Embedding>;
   load(): Load;
   close(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import type { ChatRenderer } from './chat-prompt.ts';
 import type { ChatTurn, Embedding, Engine, GenerationEvent, GenerationRequest, Load } from './engine.ts';
 import type { Embedder } from './embedder.ts';
 import { prefill } from './prefill.ts';
-import { promptTokens } from './prompt-tokens.ts';
+import { knownTokens, promptTokens, tokensOf } from './prompt-tokens.ts';
 import { SequencePool } from './sequence-pool.ts';
 import { StopText } from './stop-text.ts';
 import { TokenText } from './token-text.ts';
@@ -35,8 +35,13 @@ export class LlamaEngine implements Engine {
     this.bytesPerToken = bytesPerToken(parts.model);
   }
 
-  chatPrompt(turns: readonly ChatTurn[]): string {
-    return this.#parts.renderChat(turns);
+  chatPrompt(turns: readonly ChatTurn[], options: { goesOn: boolean }): string {
+    return this.#parts.renderChat(turns, options);
+  }
+
+  async tokenize(text: string, options: { whole: boolean; signal: AbortSignal }): Promise<number[]> {
+    const signal = AbortSignal.any([options.signal, this.#closing.signal]);
+    return await tokensOf(this.#parts.model, text, { ...options, signal });
   }
 
   async *generate(
@@ -100,9 +105,14 @@ export class LlamaEngine implements Engine {
     return model.isEogToken(token) || model.getTokenAttributes(token).control;
   }
 
-  async embed(text: string, options: { signal: AbortSignal }): Promise<Embedding> {
+  async embed(input: string | readonly number[], options: { signal: AbortSignal }): Promise<Embedding> {
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
-    const tokens = await promptTokens(this.#parts.model, text, this.context - 2, signal);
+    const { model } = this.#parts;
+    const limit = this.context - 2;
+    const tokens =
+      typeof input === 'string'
+        ? await promptTokens(model, input, limit, signal)
+        : knownTokens(model, input, limit);
     const vector = await this.#parts.embedder.embed(tokens, { signal });
     this.#promptTokens += tokens.length;
     return { vector, tokens: tokens.length };

@@ -11,9 +11,12 @@ import {
   type CompletionBody,
   chatBody,
   completionBody,
+  embeddingInputs,
   embeddingsBody,
+  goesOn,
   messageText,
   refuseUnsupported,
+  tokenizeBody,
 } from './requests.ts';
 
 export interface Served {
@@ -44,7 +47,7 @@ export function buildApp({ served, log, now }: AppOptions): FastifyInstance {
     throw new HearthError('no_backend', 'The model is still loading.', { retryAfterS: 1 });
   };
   const seconds = (): number => Math.floor(now().getTime() / 1000);
-  const started = seconds();
+  const started = now().getTime() / 1000;
   const identify = (id: string): AnswerIdentity => ({ id, model: ready().alias, created: seconds() });
 
   app.addHook('onSend', async (request, reply) => void reply.header('x-request-id', request.id));
@@ -63,7 +66,7 @@ export function buildApp({ served, log, now }: AppOptions): FastifyInstance {
 
   app.get('/health', () => (ready(), { status: 'ok' }));
   app.get('/metrics', async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4').send(renderMetrics(ready().engine.load())),
+    reply.type('text/plain; version=0.0.4').send(renderMetrics(ready().engine.load(), started)),
   );
   app.get('/v1/models', () => ({
     object: 'list',
@@ -71,7 +74,7 @@ export function buildApp({ served, log, now }: AppOptions): FastifyInstance {
       {
         id: ready().alias,
         object: 'model',
-        created: started,
+        created: Math.floor(started),
         owned_by: 'hearth',
         max_model_len: ready().engine.context,
       },
@@ -97,7 +100,7 @@ export function buildApp({ served, log, now }: AppOptions): FastifyInstance {
       engine: ready().engine,
       generation: generationOf(
         body,
-        ready().engine.chatPrompt(turns),
+        ready().engine.chatPrompt(turns, { goesOn: goesOn(body) }),
         body.max_completion_tokens ?? body.max_tokens,
       ),
       shape: chatShape(identify(request.id)),
@@ -105,12 +108,18 @@ export function buildApp({ served, log, now }: AppOptions): FastifyInstance {
     });
   });
 
+  // llama-server's, for whoever has to know what fits.
+  app.post('/tokenize', async (request, reply) => {
+    const { content, add_special: whole } = parseBody(tokenizeBody, request.body);
+    return { tokens: await ready().engine.tokenize(content, { whole, signal: clientGone(reply) }) };
+  });
+
   app.post('/v1/embeddings', async (request, reply) => {
     const body = parseBody(embeddingsBody, request.body);
     const signal = clientGone(reply);
     const data: object[] = [];
     let tokens = 0;
-    for (const input of [body.input].flat()) {
+    for (const input of embeddingInputs(body)) {
       const embedding = await ready().engine.embed(input, { signal });
       tokens += embedding.tokens;
       const packed = body.encoding_format === 'base64' ? base64(embedding.vector) : embedding.vector;

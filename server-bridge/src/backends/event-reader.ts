@@ -1,0 +1,91 @@
+/**
+ * Reads a model server's event stream: bytes in, however they were cut; whole chunks out. What isn't a stream of JSON
+ * chunks is a fault and is named. Memory is bounded. Pure.
+ */
+import { createParser, type EventSourceParser } from 'eventsource-parser';
+import type { Chunk } from './chunks.ts';
+
+/** One event of a stream: what it says, and that as it was written. */
+export interface StreamEvent {
+  chunk: Chunk;
+  /** JSON on one line. */
+  data: string;
+}
+
+export type Read =
+  /** Goes on, with these events, perhaps none. */
+  | { kind: 'events'; events: StreamEvent[] }
+  /** `[DONE]` came, after these. */
+  | { kind: 'done'; events: StreamEvent[] }
+  /** After these it says that it failed, or what it says can't be read. */
+  | { kind: 'faulty'; events: StreamEvent[]; message: string };
+
+/** Characters of one event at most: a few hundred are usual, and logprobs or a whole tool call in one make some more. */
+const EVENT_LIMIT = 4 * 1024 * 1024;
+
+export class EventReader {
+  readonly #decoder = new TextDecoder();
+  readonly #parser: EventSourceParser;
+  #events: StreamEvent[] = [];
+  #end: 'done' | { message: string } | undefined;
+
+  constructor() {
+    this.#parser = createParser({
+      onEvent: ({ data }) => this.#event(data),
+      onError: ({ type, line }) => {
+        if (type === 'max-buffer-size-exceeded')
+          this.#end ??= { message: `the backend sent an event of more than ${EVENT_LIMIT} characters` };
+        // A server that fails in its own code may drop its error into the stream as it is.
+        else if (line?.startsWith('{')) this.#end ??= { message: outOfBand(line) };
+      },
+      maxBufferSize: EVENT_LIMIT,
+    });
+  }
+
+  /** Nothing may be fed after `done` or `faulty`. */
+  feed(bytes: Uint8Array): Read {
+    this.#parser.feed(this.#decoder.decode(bytes, STREAMING));
+    const events = this.#events;
+    this.#events = [];
+    if (this.#end === undefined) return { kind: 'events', events };
+    return this.#end === 'done' ? { kind: 'done', events } : { kind: 'faulty', events, ...this.#end };
+  }
+
+  #event(data: string): void {
+    if (this.#end !== undefined) return;
+    if (data === '[DONE]') {
+      this.#end = 'done';
+      return;
+    }
+    const chunk = parse(data);
+    if (chunk === undefined) this.#end = { message: 'the backend sent a malformed event' };
+    else if (chunk.error !== undefined && chunk.error !== null) this.#end = { message: errorIn(chunk) };
+    // Data over several lines is one JSON document all the same; written anew it is on one line.
+    else this.#events.push({ chunk, data: data.includes('\n') ? JSON.stringify(chunk) : data });
+  }
+}
+
+const STREAMING = { stream: true };
+
+function parse(data: string): Chunk | undefined {
+  try {
+    const value: unknown = JSON.parse(data);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Chunk)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function errorIn({ error }: Chunk): string {
+  if (typeof error === 'string') return error;
+  return error?.message ?? 'the backend reported an error';
+}
+
+function outOfBand(line: string): string {
+  const chunk = parse(line);
+  return chunk?.error === undefined || chunk.error === null
+    ? 'the backend sent something that is no event'
+    : errorIn(chunk);
+}
