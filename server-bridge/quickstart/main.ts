@@ -44,6 +44,8 @@ async function quickstart(): Promise<number> {
     log: pino({ level: 'error' }, pino.destination(2)),
     version: VERSION,
     onEngineEvent: (_backend, event) => engine.hear(event),
+    // Several may run at once, on ports of their own and with the state they have in common.
+    controlSocket: false,
   });
   try {
     return await checked(bridge, config.listen.api.port, engine);

@@ -28,6 +28,8 @@ export interface BridgeOptions {
   version: string;
   /** Told of what embedded engines say while they load. */
   onEngineEvent?: (backend: string, event: EngineEvent) => void;
+  /** Whether the commands for a running bridge reach it; one bridge a state_dir can have that. */
+  controlSocket?: boolean;
   /** For tests that can't wait as long as people do. */
   streamLimits?: StreamLimits;
 }
@@ -51,7 +53,7 @@ const PROBE = { interval: 2_000, eager: 500, timeout: 2_000 };
 const FIRST_LOOK_MS = 3_000;
 
 export async function buildBridge(options: BridgeOptions): Promise<Bridge> {
-  const { config, log, version, onEngineEvent, streamLimits = STREAM_LIMITS } = options;
+  const { config, log, version, onEngineEvent, controlSocket = true, streamLimits = STREAM_LIMITS } = options;
   const created = Math.floor(Date.now() / 1_000);
   let continueOnFailure = config.continue_on_failure;
   const status: StatusFeed = new StatusFeed(() => {
@@ -161,12 +163,13 @@ export async function buildBridge(options: BridgeOptions): Promise<Bridge> {
     app,
     listen: async () => {
       const address = await app.listen(config.listen.api);
-      control = await openControlSocket({
-        stateDir: config.state_dir,
-        operations,
-        status: () => status.current(),
-        log,
-      });
+      if (controlSocket)
+        control = await openControlSocket({
+          stateDir: config.state_dir,
+          operations,
+          status: () => status.current(),
+          log,
+        });
       fleet.start();
       const looked = prober.watch(fleet.backends);
       await Promise.race([looked, sleep(FIRST_LOOK_MS, undefined, { ref: false })]);

@@ -36,7 +36,7 @@ export class Backend {
   #server: Server | undefined;
   /** When a token last came, or work began; when the engine's own count last grew. Milliseconds, monotonic. */
   #movedAt = 0;
-  #progress: { count: number; at: number } | undefined;
+  #progress: { count: number; at: number; lookedAt: number } | undefined;
 
   constructor(config: BackendConfig, listener: BackendListener) {
     this.config = config;
@@ -99,7 +99,9 @@ export class Backend {
   counted(count: number | undefined, now: number): boolean {
     const before = this.#progress?.count;
     if (count === undefined) this.#progress = undefined;
-    else if (count !== before) this.#progress = { count, at: now };
+    else if (this.#progress === undefined || count !== before)
+      this.#progress = { count, at: now, lookedAt: now };
+    else this.#progress.lookedAt = now;
     return before !== undefined && count !== undefined && count !== before;
   }
 
@@ -111,7 +113,7 @@ export class Backend {
       decoding,
       movedAt: this.#movedAt,
       running: this.standing.load.running,
-      progressedAt: this.#progress?.at,
+      engineStillMs: this.#progress && this.#progress.lookedAt - this.#progress.at,
     };
   }
 

@@ -22,7 +22,7 @@ interface ToolCallDelta {
   [field: string]: unknown;
 }
 
-export interface Usage {
+interface Usage {
   prompt_tokens?: number;
   completion_tokens?: number;
   [field: string]: unknown;

@@ -42,6 +42,8 @@ export class Fleet {
   readonly #waiting = new Set<Waiter>();
   /** Those whose runner has been told to start them. */
   readonly #started = new WeakSet<Backend>();
+  /** Why its server has ended since it was started. */
+  readonly #exits = new WeakMap<Backend, string>();
   #configured: Configured;
   #members: Map<string, Member>;
   #table: RoutingTable;
@@ -129,9 +131,15 @@ export class Fleet {
 
   /** By its runner; resolves when it is started, not when it answers. */
   async startServer(backend: Backend, signal: AbortSignal): Promise<void> {
+    this.#exits.delete(backend);
     await this.#runnerOf(backend).start(signal);
     if (backend.standing.health.phase === 'stopped')
       backend.learn({ kind: 'stopped', reason: 'its server is starting' });
+  }
+
+  /** Why its server has ended by itself since it was last started; undefined if it hasn't, or isn't a child of ours. */
+  exitOf(backend: Backend): string | undefined {
+    return this.#exits.get(backend);
   }
 
   async stopServer(backend: Backend, signal: AbortSignal): Promise<void> {
@@ -199,7 +207,10 @@ export class Fleet {
       runner: makeRunner(config.runner, {
         backend: config.id,
         log,
-        onExit: ({ reason }) => backend.learn({ kind: 'gone', reason }),
+        onExit: ({ reason }) => {
+          this.#exits.set(backend, reason);
+          backend.learn({ kind: 'gone', reason });
+        },
       }),
     };
   }

@@ -17,7 +17,7 @@ export interface Timeouts {
 }
 
 /** `gone`: can't be reached. `timeout`: silent for too long. `faulty`: broke off, or answered with something else. */
-export type FailureCause = 'gone' | 'timeout' | 'faulty';
+type FailureCause = 'gone' | 'timeout' | 'faulty';
 
 export interface Failure {
   cause: FailureCause;
@@ -221,7 +221,7 @@ class Exchange implements Running, Dispatcher.DispatchHandler {
   }
 
   get decoding(): boolean {
-    return this.#reply.begun && !this.#paused && !this.#over;
+    return this.#reply.begun && !this.#paused;
   }
 
   pause(): void {

@@ -81,12 +81,8 @@ function notYet(config: BridgeConfig): string[] {
   if (config.wireguard !== undefined)
     lines.push('wireguard: this version does not manage the interface; bring it up yourself');
   if (config.listen.enrol !== undefined) lines.push('listen.enrol: this version has no enrolment yet');
-  if (config.continue_on_failure)
-    lines.push('continue_on_failure: this version does not continue cut streams');
   if (config.limits.rpm + config.limits.tpm + config.limits.concurrency > 0)
     lines.push('limits.rpm, tpm and concurrency: this version does not limit rates yet');
-  if (config.backends.some((backend) => backend.runner.kind !== 'none'))
-    lines.push('backends[].runner: this version starts embedded engines only');
   return lines;
 }
 

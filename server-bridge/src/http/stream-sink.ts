@@ -2,6 +2,7 @@
  * Writes an answer to the client as server-sent events while it comes. What the client hasn't read is bounded: a full
  * socket pauses the backend, and a client that doesn't read for long is cut off.
  */
+import type { OutgoingHttpHeaders } from 'node:http';
 import { toEnvelope } from '@hearth/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { StreamEvent } from '../backends/event-reader.ts';
@@ -100,8 +101,9 @@ export class StreamSink implements Sink {
   #commit(headers: Record<string, string>): void {
     this.#committed = true;
     this.#reply.hijack();
-    const before = this.#reply.getHeaders() as Record<string, string>;
-    this.#reply.raw.writeHead(200, { ...before, ...STREAM_HEADERS, ...headers });
+    // Through the reply, so that the log can say who answered.
+    void this.#reply.headers({ ...STREAM_HEADERS, ...headers });
+    this.#reply.raw.writeHead(200, this.#reply.getHeaders() as OutgoingHttpHeaders);
   }
 
   #stillHere(): void {

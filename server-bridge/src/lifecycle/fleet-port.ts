@@ -26,8 +26,13 @@ export class FleetPort implements SwapPort {
   }
 
   async ready(id: string, signal: AbortSignal): Promise<void> {
-    const { standing } = this.#backend(id);
-    await this.#fleet.until(() => ['unproven', 'serving'].includes(standing.health.phase), signal);
+    const backend = this.#backend(id);
+    await this.#fleet.until(() => {
+      const exit = this.#fleet.exitOf(backend);
+      // It would be started again and again; for a swap one end is enough.
+      if (exit !== undefined) throw new Error(`its server has ended: ${exit}`);
+      return ['unproven', 'serving'].includes(backend.standing.health.phase);
+    }, signal);
   }
 
   async canary(id: string, signal: AbortSignal): Promise<void> {

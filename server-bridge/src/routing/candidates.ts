@@ -2,7 +2,7 @@
 import type { ModelConfig, Role } from '@hearth/protocol';
 import type { Standing } from './standing.ts';
 
-export interface Candidate {
+interface Candidate {
   backend: Standing;
   /** True for every backend but the model's preferred one. */
   fallback: boolean;

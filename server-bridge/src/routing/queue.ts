@@ -55,13 +55,15 @@ export class Queue<Entry extends Queued> {
   /** Takes out what is beyond the bounds, from the end. */
   overflow(): Entry[] {
     const out: Entry[] = [];
-    const { entries, bytes } = this.#bounds;
-    while ((entries > 0 && this.#entries.length > entries) || this.#bytes > bytes) {
-      const last = this.#entries.at(-1);
-      if (last === undefined) break;
+    for (let last = this.#entries.at(-1); last !== undefined && this.#isOver(); last = this.#entries.at(-1)) {
       this.remove(last);
       out.push(last);
     }
     return out;
+  }
+
+  #isOver(): boolean {
+    const { entries, bytes } = this.#bounds;
+    return (entries > 0 && this.#entries.length > entries) || this.#bytes > bytes;
   }
 }

@@ -24,7 +24,7 @@ import {
 import { serving, standing } from './standings.ts';
 
 /** mulberry32: small, quick, and the same everywhere. */
-export function randomOf(seed: number): () => number {
+function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d_2b_79_f5) >>> 0;
