@@ -20,14 +20,30 @@ export type Role = z.infer<typeof role>;
 export const fimFormat = z.enum(['qwen', 'codellama', 'deepseek', 'starcoder', 'codestral', 'none']);
 export type FimFormat = z.infer<typeof fimFormat>;
 
-export const gpuConfig = z.strictObject({
-  id,
-  vendor: z.enum(['nvidia', 'amd']),
-  uuid: z.string().optional(),
-  pci: z.string().optional(),
-  memory_gb: z.number().positive(),
-  limits: z.strictObject({ hot_c: z.number().default(85), critical_c: z.number().default(92) }).prefault({}),
-});
+/**
+ * °C at which a card sheds load, and at which it takes nothing. NVIDIA's is the core's temperature; AMD's is the hottest
+ * spot's (junction), where 90 °C is nothing unusual and throttling begins near 110 °C.
+ */
+const HEAT_LIMITS = { nvidia: { hot_c: 85, critical_c: 92 }, amd: { hot_c: 100, critical_c: 108 } };
+
+export const gpuConfig = z
+  .strictObject({
+    id,
+    vendor: z.enum(['nvidia', 'amd']),
+    uuid: z.string().optional(),
+    pci: z.string().optional(),
+    memory_gb: z.number().positive(),
+    limits: z.strictObject({ hot_c: z.number().optional(), critical_c: z.number().optional() }).prefault({}),
+  })
+  .transform((gpu) => ({ ...gpu, limits: { ...HEAT_LIMITS[gpu.vendor], ...gpu.limits } }))
+  .superRefine(({ limits: { hot_c: hot, critical_c: critical } }, context) => {
+    if (critical <= hot)
+      context.addIssue({
+        code: 'custom',
+        path: ['limits', 'critical_c'],
+        message: `critical_c (${critical}) has to be above hot_c (${hot})`,
+      });
+  });
 export type GpuConfig = z.infer<typeof gpuConfig>;
 
 /** The program and its arguments, one an item: no shell reads it. */

@@ -1,6 +1,6 @@
 /** What the bridge says of itself: `/v1/models` and `/hearth/v1/status`. */
 import { z } from 'zod';
-import { fimFormat, role } from './config.ts';
+import { fimFormat, gpuConfig, role } from './config.ts';
 import { swapStatus } from './operations.ts';
 
 export const modelState = z.enum(['ready', 'fallback', 'down']);
@@ -51,10 +51,32 @@ export const backendStatus = z.object({
 });
 export type BackendStatus = z.infer<typeof backendStatus>;
 
+/** Readings move a little before they are told; null where nothing is known. */
+export const gpuStatus = z.object({
+  id: z.string(),
+  vendor: gpuConfig.shape.vendor,
+  /** `hot` sends requests elsewhere where somebody else can answer, `critical` takes none; `unwatched` counts as `ok`. */
+  level: z.enum(['ok', 'hot', 'critical', 'unwatched']),
+  /** Why it has that level, in words; null while it is simply ok. */
+  reason: z.string().nullable(),
+  /** Whole degrees Celsius. */
+  temperature_c: z.number().nullable(),
+  /** MiB. */
+  memory_used_mb: z.number().nullable(),
+  memory_total_mb: z.number().nullable(),
+  /** Share of the last moments in which it worked, 0 to 1. */
+  utilization: z.number().nullable(),
+  power_w: z.number().nullable(),
+  /** Seconds since these readings: 0 while they are recent, then in steps of 30 and more. */
+  age_s: z.number().nullable(),
+});
+export type GpuStatus = z.infer<typeof gpuStatus>;
+
 export const bridgeStatus = z.object({
   version: z.string(),
   models: z.array(modelEntry),
   backends: z.array(backendStatus),
+  gpus: z.array(gpuStatus),
   /** Under way. */
   swaps: z.array(swapStatus),
 });

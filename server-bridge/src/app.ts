@@ -1,6 +1,7 @@
 /** Builds the bridge from its configuration: everything is constructed here, in order, and ended in reverse. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { EngineEvent } from '@hearth/engine-llama/events';
 import { HEADER, HearthError, type BridgeConfig } from '@hearth/protocol';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
@@ -11,6 +12,10 @@ import { Fleet } from './backends/fleet.ts';
 import { Prober } from './backends/prober.ts';
 import { openControlSocket, type ControlSocket } from './control-socket.ts';
 import { Gateway } from './gateway.ts';
+import { GpuWatch } from './gpu/gpu-watch.ts';
+import { NvidiaSmi } from './gpu/nvidia-smi.ts';
+import { Radeon } from './gpu/radeon.ts';
+import type { GpuSources } from './gpu/reading.ts';
 import { authenticate } from './http/access-hook.ts';
 import { installErrorHandling, newRequestId, refuseMalformed, sendError } from './http/errors.ts';
 import { installRoutes } from './http/routes.ts';
@@ -32,6 +37,8 @@ export interface BridgeOptions {
   controlSocket?: boolean;
   /** For tests that can't wait as long as people do. */
   streamLimits?: StreamLimits;
+  /** Where GPUs are read and how often (milliseconds); other than by default only for tests. */
+  gpuWatch?: { sources: GpuSources; interval: number };
 }
 
 export interface Bridge {
@@ -49,6 +56,7 @@ const REQUEST_TIMEOUT_MS = 60_000;
 /** For clients to read the end of their streams when the bridge closes. */
 const LAST_BYTES_MS = 500;
 const PROBE = { interval: 2_000, eager: 500, timeout: 2_000 };
+const GPU_INTERVAL_MS = 5_000;
 /** For the backends to prove themselves before the first request is taken. */
 const FIRST_LOOK_MS = 3_000;
 
@@ -64,6 +72,7 @@ export async function buildBridge(options: BridgeOptions): Promise<Bridge> {
       backends: fleet.backends.map((backend) =>
         backend.status(gateway.dispatcher.waitingFor(backend.standing), now),
       ),
+      gpus: gpus.status(),
       swaps: swapper.swaps(),
     };
   });
@@ -90,6 +99,20 @@ export async function buildBridge(options: BridgeOptions): Promise<Bridge> {
     onAnswer: (backend) => fleet.answered(backend),
     ...PROBE,
   });
+  const gpus: GpuWatch = new GpuWatch({
+    log,
+    ...(options.gpuWatch ?? {
+      sources: { nvidia: new NvidiaSmi(), amd: new Radeon() },
+      interval: GPU_INTERVAL_MS,
+    }),
+    now: () => performance.now(),
+    onReading: (gpu, _reading, heat) => {
+      for (const { config, standing } of fleet.backends)
+        if (config.gpu === gpu && !isDeepStrictEqual(standing.heat, heat))
+          gateway.dispatcher.observe(standing, { heat }, performance.now());
+    },
+    onChange: () => status.changed(),
+  });
   const swapper: Swapper = new Swapper(new FleetPort(fleet, gateway.dispatcher), {
     log,
     now: () => performance.now(),
@@ -115,6 +138,8 @@ export async function buildBridge(options: BridgeOptions): Promise<Bridge> {
     loggerInstance: logger,
     // One line a request, written below, with what an operator asks for.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' }),
+    // A logger of its own for each request costs more than all that it says.
+    childLoggerFactory: (parent) => parent,
     bodyLimit: Math.floor(config.limits.body_mb * 1024 * 1024),
     requestTimeout: REQUEST_TIMEOUT_MS,
     genReqId: newRequestId,
@@ -171,18 +196,20 @@ export async function buildBridge(options: BridgeOptions): Promise<Bridge> {
           log,
         });
       fleet.start();
-      const looked = prober.watch(fleet.backends);
+      const looked = Promise.all([gpus.watch(fleet.gpus), prober.watch(fleet.backends)]);
       await Promise.race([looked, sleep(FIRST_LOOK_MS, undefined, { ref: false })]);
       return address;
     },
     reload: (next) => {
       continueOnFailure = next.continue_on_failure;
       fleet.change(next);
+      void gpus.watch(fleet.gpus);
       void prober.watch(fleet.backends);
     },
     close: async (drainMs) => {
       await Promise.race([gateway.drain(), sleep(drainMs, undefined, { ref: false })]);
       await prober.close();
+      gpus.close();
       swapper.close();
       status.close();
       await control?.close();

@@ -41,6 +41,8 @@ type Body = Record<string, unknown>;
 export interface Said {
   text: string;
   tokens: number;
+  /** Whether the text is all of it: thoughts and calls of tools aren't in it, and nobody can go on with those. */
+  isText: boolean;
 }
 
 /** Who answers, and what that took. */
@@ -77,7 +79,7 @@ export interface Answering {
   cancel: () => boolean;
 }
 
-const NOTHING_SAID: Said = { text: '', tokens: 0 };
+const NOTHING_SAID: Said = { text: '', tokens: 0, isText: true };
 /** Bytes of bodies that may wait for a place, all together. */
 const QUEUE_BYTES = 64 * 1024 * 1024;
 /** How often waiting requests are looked at for patience and deadlines. */
@@ -92,6 +94,8 @@ interface Request {
   /** The loss that another backend is to make good. */
   lost: Failure | undefined;
   running: Running | undefined;
+  /** Reads on at the backend that it holds. */
+  resume: () => void;
   /** Gives up what it holds at a backend. */
   leave: () => void;
 }
@@ -127,9 +131,10 @@ export class Gateway {
     const request: Request = {
       ask,
       sink,
-      said: { text: '', tokens: 0 },
+      said: { ...NOTHING_SAID },
       lost: undefined,
       running: undefined,
+      resume: () => {},
       leave: () => {},
     };
     this.#requests.set(id, request);
@@ -141,17 +146,16 @@ export class Gateway {
         priority,
         bytes: held,
         onLoss,
-        ...(role === 'chat' && {
-          continuing: {
-            of: ({ config }) => ENGINES[config.engine].continuesChat !== undefined,
-            otherwise: "its engine can't go on with a begun answer",
-          },
-        }),
+        continuing: {
+          of: ({ config }) =>
+            request.said.isText && (role !== 'chat' || ENGINES[config.engine].continuesChat !== undefined),
+          otherwise: "its engine can't go on with a begun answer",
+        },
       },
       performance.now(),
     );
     return {
-      resume: () => request.running?.resume(),
+      resume: () => request.resume(),
       cancel: () => {
         if (this.#requests.get(id) !== request) return false;
         this.#forget(id, request);
@@ -207,17 +211,18 @@ export class Gateway {
     const since = performance.now();
     const end = (end: End) => this.#backendEnded(id, request, backend, end, by);
     const url = server.url + ask.path;
+    const listener = {
+      first: () => {
+        const now = performance.now();
+        backend.figures.firstToken(now - since);
+        this.dispatcher.answered(id, now);
+        sink.opened(by);
+      },
+      events: (events: StreamEvent[]) => this.#relay(request, backend, body, events),
+      end,
+    };
     const running = stream
-      ? backend.upstream.stream(url, text, {
-          first: () => {
-            const now = performance.now();
-            backend.figures.firstToken(now - since);
-            this.dispatcher.answered(id, now);
-            sink.opened(by);
-          },
-          events: (events) => this.#relay(request, backend, body, events),
-          end,
-        })
+      ? backend.upstream.stream(url, text, listener, typeof body.n === 'number' ? body.n : 1)
       : backend.upstream.document(url, text, {
           document: (document) => {
             const now = performance.now();
@@ -229,9 +234,15 @@ export class Gateway {
           end,
         });
     request.running = running;
+    request.resume = () => {
+      running.resume();
+      // It couldn't get on while nobody read, and isn't to be blamed for that time.
+      backend.moved(0, performance.now());
+    };
     request.leave = () => {
       running.abort();
       backend.over(running);
+      request.resume = () => {};
       request.leave = () => {};
     };
     backend.begun(running, since);
@@ -240,12 +251,16 @@ export class Gateway {
   #relay(request: Request, backend: Backend, body: Body, events: StreamEvent[]): void {
     let tokens = 0;
     for (const { chunk } of events) {
-      if (carriesToken(chunk)) tokens++;
+      const said = textOf(chunk);
+      if (carriesToken(chunk)) {
+        tokens++;
+        if (said === '') request.said.isText = false;
+      }
       const asked = chunk.usage?.prompt_tokens;
       // A chat's messages are wrapped in its template, so only a raw prompt tells how large tokens are.
       if (asked !== undefined && typeof body.prompt === 'string')
         backend.used(Buffer.byteLength(body.prompt), asked);
-      if (request.ask.onLoss === 'continue') request.said.text += textOf(chunk);
+      if (request.ask.onLoss === 'continue') request.said.text += said;
     }
     request.said.tokens += tokens;
     backend.moved(tokens, performance.now());
@@ -254,6 +269,9 @@ export class Gateway {
 
   #backendEnded(id: string, request: Request, backend: Backend, end: End, by: Answered): void {
     if (end.kind === 'failed') this.#failed(id, request, backend, end);
+    // It can't go on with what another has begun; were the request itself wrong, that one would have said so.
+    else if (end.kind === 'refused' && request.ask.onLoss === 'continue' && request.lost !== undefined)
+      this.#end(id, request, { kind: 'failed', error: lost(request.lost) });
     else this.#end(id, request, end.kind === 'refused' ? { ...end, by } : end);
   }
 

@@ -70,7 +70,7 @@ export class RunningEngine implements AsyncDisposable {
 
   /** Lets go of its standard input, or signals it, and gives its exit code. */
   async stop(how: 'leash' | NodeJS.Signals = 'leash'): Promise<number | null> {
-    if (this.child.exitCode !== null) return this.child.exitCode;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
     if (how === 'leash') this.child.stdin?.end();
     else this.child.kill(how);
     const [code] = (await once(this.child, 'exit')) as [number | null];

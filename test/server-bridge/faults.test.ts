@@ -9,7 +9,7 @@ import { EventReader, type Read, type StreamEvent } from '../../server-bridge/sr
 import { startBridge, twoBackends, type RunningBridge } from '../support/bridge.ts';
 import { errorIn, post, statusOf, told, untilBackend } from '../support/bridge-client.ts';
 import { argvOf, RunningCommand } from '../support/cli.ts';
-import { startFakeBackend, startStream } from '../support/fake-backend.ts';
+import { says, startFakeBackend, startStream } from '../support/fake-backend.ts';
 import { makeNamespaces } from '../support/namespaces.ts';
 import { needs } from '../support/needs.ts';
 import {
@@ -35,10 +35,14 @@ const STREAM = { prompt: 'x', stream: true };
 const PATIENT = { timeouts: { connect: '10s', first_token: '60s', stall: '60s' } };
 const IMPATIENT = { timeouts: { connect: '1s', first_token: '700ms', stall: '700ms' } };
 
-/** What happens first, on `first`; `second` is sound. */
-async function scene(steps: Step[], timeouts: Record<string, unknown> = PATIENT) {
-  const first = await startScriptedServer(steps);
-  const second = await startScriptedServer(answer('from second'));
+/** A bridge before `first`, which does these steps, and a sound `second`. */
+async function scene(
+  steps: Step[],
+  { timeouts = PATIENT, server }: { timeouts?: Record<string, unknown>; server?: ScriptedServer } = {},
+) {
+  const first = server ?? (await startScriptedServer());
+  await first.play(...steps);
+  const second = await startFakeBackend(says('from second'));
   const bridge = await startBridge(twoBackends(first.url, second.url, timeouts));
   return {
     first,
@@ -46,9 +50,22 @@ async function scene(steps: Step[], timeouts: Record<string, unknown> = PATIENT)
     bridge,
     async [Symbol.asyncDispose]() {
       await bridge[Symbol.asyncDispose]();
-      await Promise.all([first.killed(), second.killed()]);
+      await second[Symbol.asyncDispose]();
+      if (server === undefined) await first.killed();
     },
   };
+}
+
+/** One process for the faults that it survives. */
+function sharedServer(): { server: ScriptedServer } {
+  const shared = {} as { server: ScriptedServer };
+  before(async () => {
+    shared.server = await startScriptedServer();
+  });
+  after(async () => {
+    await shared.server.killed();
+  });
+  return shared;
 }
 
 async function streamFrom(bridge: RunningBridge) {
@@ -68,7 +85,9 @@ describe('bridge: a backend that is killed (kill -9) at any event of its stream'
     const steps = events.slice(0, count).map(([, step]) => step);
     const said = TOKENS.slice(0, Math.max(count - 2, 0)).join('');
     const fate = steps.includes(finish) ? 'whole' : said === '' ? 'unseen' : 'honest';
-    const outcome = { whole: 'the answer is whole', unseen: 'the next one answers', honest: 'it is told' }[fate];
+    const outcome = { whole: 'the answer is whole', unseen: 'the next one answers', honest: 'it is told' }[
+      fate
+    ];
     it(`${count === 0 ? 'before its headers' : `after ${events[count - 1]?.[0]}`}: ${outcome}`, async () => {
       await using parts = await scene([...steps, hold]);
       const { first, second, bridge } = parts;
@@ -126,8 +145,8 @@ describe('bridge: a backend that is stopped (SIGSTOP) while its port still takes
     ['amid its stream', [head, role, token('one '), token('two ')], 'one two '],
   ] as const)
     it(`${title}: it times out and is down; by a canary it comes back`, async () => {
-      await using parts = await scene([...steps, hold], IMPATIENT);
-      const { first, second, bridge } = parts;
+      await using parts = await scene([...steps, hold], { timeouts: IMPATIENT });
+      const { first, bridge } = parts;
       const asked = streamFrom(bridge);
       await first.held();
       first.signal('SIGSTOP');
@@ -156,11 +175,10 @@ describe('bridge: a backend that is stopped (SIGSTOP) while its port still takes
       await untilBackend(bridge.url, 'first', 'up');
       assert.ok(first.canaries > canaries);
       assert.equal((await streamFrom(bridge)).text, 'back');
-      assert.equal(second.closed.length, second.seen.length);
     });
 
   it('is down with a stream that stands still, however well its health check answers', async () => {
-    await using parts = await scene([head, token('one'), hold], IMPATIENT);
+    await using parts = await scene([head, token('one'), hold], { timeouts: IMPATIENT });
     const { error } = await streamFrom(parts.bridge);
     assert.equal(error?.code, 'backend_timeout');
     assert.equal((await statusOf(parts.bridge.url)).backends[0]?.state, 'down');
@@ -168,13 +186,14 @@ describe('bridge: a backend that is stopped (SIGSTOP) while its port still takes
 
   it('is not kept alive by comments in place of tokens', async () => {
     const ping: Step = { do: 'every', ms: 50, text: ': ping\n\n' };
-    await using parts = await scene([head, token('one'), ping, hold], IMPATIENT);
+    await using parts = await scene([head, token('one'), ping, hold], { timeouts: IMPATIENT });
     const { text, error } = await streamFrom(parts.bridge);
     assert.deepEqual([text, error?.code], ['one', 'backend_timeout']);
   });
 });
 
 describe('bridge: a connection that breaks', () => {
+  const shared = sharedServer();
   for (const [title, steps, text, code] of [
     ['by a reset before its headers', [reset], 'from second', undefined],
     ['by a reset before its first token', [head, role, reset], 'from second', undefined],
@@ -185,7 +204,7 @@ describe('bridge: a connection that breaks', () => {
     ['by an orderly end without [DONE]', [head, token('one'), finish, end], 'one', undefined],
   ] as const)
     it(`${title}: ${code ?? 'the client sees none of it'}`, async () => {
-      await using parts = await scene([...steps]);
+      await using parts = await scene([...steps], shared);
       const { first, bridge } = parts;
       const asked = post(bridge.url, COMPLETION, STREAM);
       if (steps.some((step) => step.do === 'hold')) {
@@ -211,7 +230,11 @@ describe('bridge: a connection that breaks', () => {
         await using far = await startScriptedServer([head, token('one'), hold], options('server'));
         await using near = await startScriptedServer(answer('from second'), options('client'));
         const config = {
-          ...twoBackends(`http://${net.address.server}:${far.port}`, `http://127.0.0.1:${near.port}`, IMPATIENT),
+          ...twoBackends(
+            `http://${net.address.server}:${far.port}`,
+            `http://127.0.0.1:${near.port}`,
+            IMPATIENT,
+          ),
           listen: { api: { host: '127.0.0.1', port: 8000 } },
           state_dir: folder,
           auth: { mode: 'none' },
@@ -239,6 +262,7 @@ describe('bridge: a connection that breaks', () => {
 });
 
 describe('bridge: what a backend sends instead of a sound stream', () => {
+  const shared = sharedServer();
   const data = (json: unknown) => `data: ${JSON.stringify(json)}\n\n`;
   const text = (words: string, reason: string | null = null) =>
     data({ choices: [{ index: 0, text: words, finish_reason: reason }] });
@@ -252,7 +276,10 @@ describe('bridge: what a backend sends instead of a sound stream', () => {
 
   for (const [title, steps] of [
     ['an error inside the stream', raw(data(error))],
-    ['an error after the announcement', raw(data({ choices: [{ delta: { role: 'assistant' } }] }), data(error))],
+    [
+      'an error after the announcement',
+      raw(data({ choices: [{ delta: { role: 'assistant' } }] }), data(error)),
+    ],
     ['an error as an event by name', raw(`event: error\n${data(error)}`)],
     ['an error without "data:"', raw(`${JSON.stringify(error)}\n`)],
     ['an error without "data:", cut in two', raw('{"error": {"mess', 'age": "out of memory"}}\n\n')],
@@ -268,33 +295,46 @@ describe('bridge: what a backend sends instead of a sound stream', () => {
     ['204', [{ do: 'head', status: 204 }, end]],
     ['a redirect', [{ do: 'head', status: 302 }, end]],
     ['500 with a page of HTML', typed('text/html', '<html>oops</html>', 500)],
-    ['503 with 20 MB', [{ do: 'head', status: 503 }, { do: 'flood', text: 'x'.repeat(65_536), times: 320 }, end]],
+    [
+      '503 with 20 MB',
+      [{ do: 'head', status: 503 }, { do: 'flood', text: 'x'.repeat(65_536), times: 320 }, end],
+    ],
     ['500 without an end', [{ do: 'head', status: 500 }, hold]],
   ] as [string, Step[]][])
     it(`${title}, before the first token: the next one answers`, async () => {
-      await using parts = await scene(steps);
+      await using parts = await scene(steps, shared);
       const { text: said, done: isWhole, reply } = await streamFrom(parts.bridge);
       assert.deepEqual([said, isWhole], ['from second', true]);
       assert.equal(reply.headers.get('x-hearth-attempts'), '2');
       assert.match(parts.bridge.logged.join(''), /"msg":"backend failed"/);
     });
 
-  for (const [title, after, message] of [
+  for (const [title, fault, message] of [
     ['an error inside the stream', data(error), /CUDA error: out of memory/],
     ['an error without "data:"', `${JSON.stringify(error)}\n`, /CUDA error: out of memory/],
-    ['an error without "data:" and without a line break', JSON.stringify(error), /CUDA error: out of memory/],
     ['an error that is a string', data({ error: 'the engine died' }), /the engine died/],
     ['an event that is no JSON', 'data: {"choices": [\n\n', /malformed event/],
-    ['a page of HTML', '<html><body>502 Bad Gateway</body></html>\n', /closed the stream before it was complete/],
+    [
+      'a page of HTML',
+      '<html><body>502 Bad Gateway</body></html>\n',
+      /closed the stream before it was complete/,
+    ],
   ] as const)
     it(`${title}, after the first token: the answer ends with that and no [DONE]`, async () => {
-      await using parts = await scene(raw(text('one'), after, text('two')));
+      await using parts = await scene(raw(text('one'), fault, text('two')), shared);
       const stream = await streamFrom(parts.bridge);
       assert.equal(stream.error?.code, 'backend_lost');
       assert.match(stream.error?.message ?? '', message);
       assert.ok(!stream.done);
       assert.equal(parts.second.seen.length, 0);
     });
+
+  it('an error without "data:" and without a line break at its end is told as well', async () => {
+    await using parts = await scene(raw(text('one'), JSON.stringify(error)), shared);
+    const stream = await streamFrom(parts.bridge);
+    assert.equal(stream.error?.code, 'backend_lost');
+    assert.match(stream.error?.message ?? '', /CUDA error: out of memory/);
+  });
 
   for (const [title, piece] of [
     ['line', 'x'.repeat(65_536)],
@@ -304,7 +344,7 @@ describe('bridge: what a backend sends instead of a sound stream', () => {
     it(`one ${title} without end: no more of it is taken than a few megabytes, and it is told`, async () => {
       const times = 2_000;
       const flood: Step = { do: 'flood', text: piece ?? '', times };
-      await using parts = await scene([head, token('one'), write('data: '), flood, hold]);
+      await using parts = await scene([head, token('one'), write('data: '), flood, hold], shared);
       const stream = await streamFrom(parts.bridge);
       assert.deepEqual([stream.text, stream.error?.code, stream.done], ['one', 'backend_lost', false]);
       assert.match(stream.error?.message ?? '', /more than 4194304 characters/);
@@ -315,7 +355,7 @@ describe('bridge: what a backend sends instead of a sound stream', () => {
 
   it('announcements without end, before the first token: the next one answers', async () => {
     const chunk = `data: ${JSON.stringify({ choices: [{ delta: { role: 'assistant' } }], padding: 'x'.repeat(65_000) })}\n\n`;
-    await using parts = await scene([head, { do: 'flood', text: chunk, times: 2_000 }, hold]);
+    await using parts = await scene([head, { do: 'flood', text: chunk, times: 2_000 }, hold], shared);
     assert.equal((await streamFrom(parts.bridge)).text, 'from second');
     assert.ok(parts.first.flooded * 65_000 < 32 * 1024 * 1024, `${parts.first.flooded}`);
   });
@@ -327,7 +367,7 @@ describe('bridge: what a backend sends instead of a sound stream', () => {
       [{ do: 'head', status: 422 }, flood, end],
       [{ do: 'head', status: 400 }, flood, hold],
     ] as Step[][]) {
-      await using parts = await scene(steps);
+      await using parts = await scene(steps, shared);
       const reply = await post(parts.bridge.url, COMPLETION, STREAM);
       assert.ok(reply.status === 400 || reply.status === 422);
       const { source, message } = await errorIn(reply);
@@ -342,10 +382,23 @@ describe('bridge: what a backend sends instead of a sound stream', () => {
     const two = JSON.stringify({ choices: [{ index: 0, text: 'zwei ☃ 𝄞' }] }, undefined, 1);
     for (const line of ['\n', '\r\n', '\r']) {
       const lines = [
-        ': a comment', '', 'retry: 3000', 'event: message', 'id: 7', `data:${one}`, '',
-        ...two.split('\n').map((part) => `data: ${part}`), '', ':', '', 'data: [DONE]', '', ': the end', '',
+        ': a comment',
+        '',
+        'retry: 3000',
+        'event: message',
+        'id: 7',
+        `data:${one}`,
+        '',
+        ...two.split('\n').map((part) => `data: ${part}`),
+        '',
+        ':',
+        '',
+        'data: [DONE]',
+        '',
+        ': the end',
+        '',
       ];
-      await using parts = await scene(raw(lines.join(line)));
+      await using parts = await scene(raw(lines.join(line)), shared);
       const stream = await streamFrom(parts.bridge);
       assert.deepEqual([stream.text, stream.done, stream.error], ['one zwei ☃ 𝄞', true, undefined]);
     }
@@ -375,7 +428,10 @@ describe('bridge: what a client gets does not depend on how the backend’s byte
     { weight: 1, arbitrary: fc.constant(['data: {']) },
   );
   const stream = fc
-    .record({ blocks: fc.array(block, { maxLength: 8 }), ends: fc.array(lineEnd, { minLength: 1, maxLength: 5 }) })
+    .record({
+      blocks: fc.array(block, { maxLength: 8 }),
+      ends: fc.array(lineEnd, { minLength: 1, maxLength: 5 }),
+    })
     .map(({ blocks, ends }) => {
       const lines = [...blocks, ['data: [DONE]'], [':'], [':']].flatMap((one) => [...one, '']);
       return Buffer.from(lines.map((line, index) => line + ends[index % ends.length]).join(''));
@@ -410,7 +466,10 @@ describe('bridge: what a client gets does not depend on how the backend’s byte
   it('in the reader, byte by byte', () => {
     fc.assert(
       fc.property(stream, (bytes) => {
-        assert.deepEqual(read(Array.from(bytes, (_, index) => bytes.subarray(index, index + 1))), read([bytes]));
+        assert.deepEqual(
+          read(Array.from(bytes, (_, index) => bytes.subarray(index, index + 1))),
+          read([bytes]),
+        );
       }),
       { numRuns: 500 },
     );

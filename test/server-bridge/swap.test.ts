@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { FIM_SAMPLE } from '../../server-bridge/src/check/sample.ts';
 import { modelFolder } from '../../server-bridge/engine-llama/src/models/folder.ts';
 import { ensureStarter } from '../../server-bridge/engine-llama/starter/ensure.ts';
@@ -56,7 +55,8 @@ async function running(folder: string, backends: Written[], gpu: { memory_gb: nu
   const config = join(folder, 'hearth.yaml');
   await writeFile(
     config,
-    stringify({
+    // JSON is YAML.
+    JSON.stringify({
       listen: { api: { port: 0 } },
       auth: { mode: 'none' },
       gpus: [{ id: 'card', vendor: 'nvidia', ...gpu }],

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { bridgeConfig } from '@hearth/protocol';
 import { pino } from 'pino';
 import type { z } from 'zod';
-import { buildBridge } from '../../server-bridge/src/app.ts';
+import { buildBridge, type BridgeOptions } from '../../server-bridge/src/app.ts';
+import { NvidiaSmi } from '../../server-bridge/src/gpu/nvidia-smi.ts';
+import { Radeon } from '../../server-bridge/src/gpu/radeon.ts';
 
 export interface RunningBridge extends AsyncDisposable {
   url: string;
@@ -15,10 +17,19 @@ export interface RunningBridge extends AsyncDisposable {
   close: (drainMs: number) => Promise<void>;
 }
 
+/** Tests don't depend on the cards of the machine that runs them. */
+const NO_CARDS = {
+  sources: { nvidia: new NvidiaSmi({ folders: ['/nowhere'] }), amd: new Radeon({ root: '/nowhere' }) },
+  interval: 5_000,
+};
+
 type Written = Omit<z.input<typeof bridgeConfig>, 'listen' | 'state_dir'>;
 
 /** Starts it from a configuration as written in `hearth.yaml`; without keys unless `auth` says otherwise. */
-export async function startBridge(written: Written): Promise<RunningBridge> {
+export async function startBridge(
+  written: Written,
+  options: Pick<BridgeOptions, 'streamLimits' | 'gpuWatch'> = {},
+): Promise<RunningBridge> {
   const stateDir = await mkdtemp(join(tmpdir(), 'hearth-bridge-'));
   const logged: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
@@ -28,7 +39,7 @@ export async function startBridge(written: Written): Promise<RunningBridge> {
     listen: { api: { host: '127.0.0.1', port: 0 } },
     state_dir: stateDir,
   });
-  const bridge = await buildBridge({ config, log, version: '0.0.0-test' });
+  const bridge = await buildBridge({ config, log, version: '0.0.0-test', gpuWatch: NO_CARDS, ...options });
   const url = await bridge.listen();
   return {
     url,

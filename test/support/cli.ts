@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const ENTRY = {
-  'hearth-bridge': '../../server-bridge/src/main.ts',
+  'hearth-bridge': '../../server-bridge/src/main.js',
   'hearth-agent': '../../client-agent/src/main.ts',
   'hearth-engine-llama': '../../server-bridge/engine-llama/src/main.ts',
 } as const;

@@ -46,7 +46,7 @@ export class FakeOperations implements Operations {
   }
 
   status(): BridgeStatus {
-    return { version: '0.0.0-test', models: this.models(), backends: [], swaps: this.swaps };
+    return { version: '0.0.0-test', models: this.models(), backends: [], gpus: [], swaps: this.swaps };
   }
 
   async *drain(backend: string, signal: AbortSignal) {

@@ -27,7 +27,8 @@ process.on('disconnect', () => process.exit());
 
 const server = createServer((request, response) => {
   if (request.method === 'POST') void answer(request, response);
-  else response.writeHead(request.url === '/metrics' ? 404 : 200).end('{"object":"list","data":[{"id":"m"}]}');
+  else
+    response.writeHead(request.url === '/metrics' ? 404 : 200).end('{"object":"list","data":[{"id":"m"}]}');
 });
 server.listen(Number(port), host, () =>
   tell({ kind: 'listening', port: (server.address() as AddressInfo).port }),
@@ -41,7 +42,12 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (isCanary) {
     if (path.includes('rerank')) response.end(JSON.stringify({ results: ranked(body) }));
     else if (path.includes('embed')) response.end('{"data":[{"embedding":[0.6,0.8]}]}');
-    else await play([{ do: 'head' }, { do: 'token', text: SOUND }, { do: 'finish' }, { do: 'done' }, { do: 'end' }], path, response);
+    else
+      await play(
+        [{ do: 'head' }, { do: 'token', text: SOUND }, { do: 'finish' }, { do: 'done' }, { do: 'end' }],
+        path,
+        response,
+      );
     return;
   }
   const number = count++;
@@ -122,5 +128,8 @@ function isRankingCanary({ query }: Record<string, unknown>): boolean {
 }
 
 function ranked({ documents }: Record<string, unknown>): object[] {
-  return (documents as string[]).map((text, index) => ({ index, relevance_score: text.includes('Paris') ? 1 : 0 }));
+  return (documents as string[]).map((text, index) => ({
+    index,
+    relevance_score: text.includes('Paris') ? 1 : 0,
+  }));
 }

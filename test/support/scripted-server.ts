@@ -90,9 +90,13 @@ export class ScriptedServer implements AsyncDisposable {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** What the next requests get. */
+  /** What the next requests get. What was seen of those before is forgotten. */
   async play(...steps: Step[]): Promise<void> {
     const before = this.#ready;
+    this.seen.length = 0;
+    this.closed.length = 0;
+    this.flooded = 0;
+    this.#held = 0;
     this.#child.send({ kind: 'script', steps } satisfies Order);
     await this.until(() => this.#ready > before);
   }
@@ -111,7 +115,7 @@ export class ScriptedServer implements AsyncDisposable {
     this.#child.kill(signal);
   }
 
-  /** As a crash of the machine's memory would end it: nothing is said any more. Resolves when it is gone. */
+  /** By `kill -9`. Resolves when it is gone. */
   async killed(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill('SIGKILL');

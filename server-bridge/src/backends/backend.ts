@@ -105,14 +105,25 @@ export class Backend {
     return before !== undefined && count !== undefined && count !== before;
   }
 
+  /** Whether it has work, of ours or of anybody's. */
+  get busy(): boolean {
+    return this.#running.size + (this.standing.load.running ?? 0) > 0;
+  }
+
+  /** Without the requests that stand still since nobody reads them: they prove nothing. */
   pulse(): Pulse {
     let decoding = 0;
-    for (const running of this.#running) if (running.decoding) decoding++;
+    let paused = 0;
+    for (const running of this.#running) {
+      if (running.decoding) decoding++;
+      if (running.paused) paused++;
+    }
+    const { running } = this.standing.load;
     return {
-      inFlight: this.#running.size,
+      inFlight: this.#running.size - paused,
       decoding,
       movedAt: this.#movedAt,
-      running: this.standing.load.running,
+      running: running && Math.max(running - paused, 0),
       engineStillMs: this.#progress && this.#progress.lookedAt - this.#progress.at,
     };
   }

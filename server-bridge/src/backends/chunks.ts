@@ -47,9 +47,11 @@ export function carriesToken(chunk: Chunk): boolean {
   );
 }
 
-/** Whether a choice ends in this chunk. */
-export function isFinished(chunk: Chunk): boolean {
-  return (chunk.choices ?? []).some((choice) => choice.finish_reason != null);
+/** Indexes of the choices that end in this chunk. */
+export function finishedIn(chunk: Chunk): number[] {
+  return (chunk.choices ?? [])
+    .filter((choice) => choice.finish_reason != null)
+    .map((choice) => choice.index ?? 0);
 }
 
 /** Collects a stream's chunks into the reply that a client gets which didn't ask for a stream. */

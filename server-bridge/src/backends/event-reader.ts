@@ -2,6 +2,7 @@
  * Reads a model server's event stream: bytes in, however they were cut; whole chunks out. What isn't a stream of JSON
  * chunks is a fault and is named. Memory is bounded. Pure.
  */
+import { StringDecoder } from 'node:string_decoder';
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Chunk } from './chunks.ts';
 
@@ -24,8 +25,12 @@ export type Read =
 const EVENT_LIMIT = 4 * 1024 * 1024;
 
 export class EventReader {
-  readonly #decoder = new TextDecoder();
+  // Not a TextDecoder: that holds memory outside the heap for each stream.
+  readonly #decoder = new StringDecoder('utf8');
   readonly #parser: EventSourceParser;
+  /** The line that hasn't ended yet, in pieces: the parser judges a line by its beginning, so it gets whole ones. */
+  #begun: string[] = [];
+  #begunLength = 0;
   #events: StreamEvent[] = [];
   #end: 'done' | { message: string } | undefined;
 
@@ -33,8 +38,7 @@ export class EventReader {
     this.#parser = createParser({
       onEvent: ({ data }) => this.#event(data),
       onError: ({ type, line }) => {
-        if (type === 'max-buffer-size-exceeded')
-          this.#end ??= { message: `the backend sent an event of more than ${EVENT_LIMIT} characters` };
+        if (type === 'max-buffer-size-exceeded') this.#end ??= TOO_LONG;
         // A server that fails in its own code may drop its error into the stream as it is.
         else if (line?.startsWith('{')) this.#end ??= { message: outOfBand(line) };
       },
@@ -44,11 +48,30 @@ export class EventReader {
 
   /** Nothing may be fed after `done` or `faulty`. */
   feed(bytes: Uint8Array): Read {
-    this.#parser.feed(this.#decoder.decode(bytes, STREAMING));
+    this.#read(this.#decoder.write(bytes as Buffer));
     const events = this.#events;
     this.#events = [];
     if (this.#end === undefined) return { kind: 'events', events };
     return this.#end === 'done' ? { kind: 'done', events } : { kind: 'faulty', events, ...this.#end };
+  }
+
+  /** What stands on a last line that has no end, if it is an error: a server that breaks off has no time for one. */
+  lastWords(): string | undefined {
+    const line = this.#begun.join('');
+    return line.startsWith('{') ? outOfBand(line) : undefined;
+  }
+
+  #read(text: string): void {
+    const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1;
+    if (end > 0) {
+      this.#parser.feed(this.#begun.join('') + text.slice(0, end));
+      this.#begun = [];
+      this.#begunLength = 0;
+    }
+    if (end === text.length) return;
+    this.#begun.push(text.slice(end));
+    this.#begunLength += text.length - end;
+    if (this.#begunLength > EVENT_LIMIT) this.#end ??= TOO_LONG;
   }
 
   #event(data: string): void {
@@ -65,7 +88,7 @@ export class EventReader {
   }
 }
 
-const STREAMING = { stream: true };
+const TOO_LONG = { message: `the backend sent an event of more than ${EVENT_LIMIT} characters` };
 
 function parse(data: string): Chunk | undefined {
   try {

@@ -149,8 +149,7 @@ export class Prober {
     const hung = silence(backend.pulse(), backend.config.timeouts, now);
     if (hung !== undefined) dispatcher.learn(standing, { kind: 'hung', reason: hung }, now);
     if (!wantsProof(standing.health)) return;
-    const { inFlight, running } = backend.pulse();
-    if (inFlight + (running ?? 0) > 0) {
+    if (backend.busy) {
       if (progressed) dispatcher.learn(standing, { kind: 'progressed' }, now);
       return;
     }

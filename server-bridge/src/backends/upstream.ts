@@ -4,7 +4,7 @@
  * Callbacks, not streams: a token costs a parse and a write, and no promise.
  */
 import { Agent, type Dispatcher } from 'undici';
-import { carriesToken, isFinished } from './chunks.ts';
+import { carriesToken, finishedIn } from './chunks.ts';
 import { EventReader, type Read, type StreamEvent } from './event-reader.ts';
 
 /** All in milliseconds. */
@@ -43,6 +43,8 @@ export interface Listener {
 export interface Running {
   /** Past its first token, and not held up by whoever reads it. */
   readonly decoding: boolean;
+  /** Held up by whoever reads it. */
+  readonly paused: boolean;
   /** Stops reading, and with that, by the connection's own means, the backend. */
   pause: () => void;
   resume: () => void;
@@ -52,6 +54,8 @@ export interface Running {
 
 /** A document's bytes at most: a batch of embeddings may have some megabytes, a refusal has a few lines. */
 const DOCUMENT_LIMIT = 64 * 1024 * 1024;
+/** Characters that may come before the first token: an announcement has a few hundred. */
+const HELD_LIMIT = 4 * 1024 * 1024;
 const REFUSAL_LIMIT = 256 * 1024;
 /** A batch of embeddings is worked out whole before its first byte. */
 const DOCUMENT_MS = 60_000;
@@ -76,9 +80,9 @@ export class Upstream {
     });
   }
 
-  /** Asks for an event stream. Nothing is called back before this has returned. */
-  stream(url: string, body: string, listener: Listener): Running {
-    return new Exchange(this.#agent, this.#timeouts, url, body, new StreamReply(listener));
+  /** Asks for an event stream of so many choices. Nothing is called back before this has returned. */
+  stream(url: string, body: string, listener: Listener, choices = 1): Running {
+    return new Exchange(this.#agent, this.#timeouts, url, body, new StreamReply(listener, choices));
   }
 
   /** Asks for one document; `events` isn't called, `document` is, before the end. */
@@ -97,12 +101,15 @@ export interface DocumentListener {
   end: (end: End) => void;
 }
 
-/** What a reply of status 200 is made into. `take` says whether it is complete; `close` that nothing more comes. */
+/** What a reply of status 200 is made into. `close` says that nothing more comes. */
 interface Reply {
   readonly accept: string;
   /** Whether anything has been passed on. */
   readonly begun: boolean;
-  take: (bytes: Buffer) => End | undefined;
+  /** Whether all of the answer has come, if not the end of its stream. */
+  readonly isWhole: boolean;
+  /** Its end, if that is in it; or whether it brought the answer on. */
+  take: (bytes: Buffer) => End | 'moved' | 'nothing';
   close: () => End;
   end: (end: End) => void;
 }
@@ -113,17 +120,31 @@ class StreamReply implements Reply {
   readonly #reader = new EventReader();
   /** Role announcements and empty chunks come before any work is done: they wait for the first token. */
   #held: StreamEvent[] = [];
-  #finished = false;
+  #heldLength = 0;
+  readonly #choices: number;
+  readonly #finished = new Set<number>();
   begun = false;
 
-  constructor(listener: Listener) {
+  constructor(listener: Listener, choices: number) {
     this.#listener = listener;
+    this.#choices = choices;
   }
 
-  take(bytes: Buffer): End | undefined {
+  get isWhole(): boolean {
+    return this.#finished.size >= this.#choices;
+  }
+
+  take(bytes: Buffer): ReturnType<Reply['take']> {
     const read = this.#reader.feed(bytes);
     this.#pass(read);
-    if (read.kind === 'events') return undefined;
+    if (this.#heldLength > HELD_LIMIT)
+      return {
+        kind: 'failed',
+        cause: 'faulty',
+        message: `the backend sent ${HELD_LIMIT} characters without a token`,
+      };
+    // A comment isn't life: a server may send them while its engine stands still.
+    if (read.kind === 'events') return read.events.length > 0 ? 'moved' : 'nothing';
     if (read.kind === 'faulty') return { kind: 'failed', cause: 'faulty', message: read.message };
     if (this.begun) return { kind: 'done' };
     if (this.#held.length === 0)
@@ -134,9 +155,10 @@ class StreamReply implements Reply {
   }
 
   close(): End {
-    if (this.#finished) return { kind: 'done' };
+    if (this.isWhole) return { kind: 'done' };
     const when = this.begun ? 'it was complete' : 'its first token';
-    return { kind: 'failed', cause: 'faulty', message: `the backend closed the stream before ${when}` };
+    const message = this.#reader.lastWords() ?? `the backend closed the stream before ${when}`;
+    return { kind: 'failed', cause: 'faulty', message };
   }
 
   end(end: End): void {
@@ -145,10 +167,14 @@ class StreamReply implements Reply {
 
   #pass({ events }: Read): void {
     if (events.length === 0) return;
-    for (const { chunk } of events) this.#finished ||= isFinished(chunk);
+    for (const { chunk } of events) for (const index of finishedIn(chunk)) this.#finished.add(index);
     if (this.begun) this.#listener.events(events);
-    else if (this.#finished || events.some(({ chunk }) => carriesToken(chunk))) this.#begin(events);
-    else this.#held.push(...events);
+    else if (this.#finished.size > 0 || events.some(({ chunk }) => carriesToken(chunk))) this.#begin(events);
+    else
+      for (const event of events) {
+        this.#held.push(event);
+        this.#heldLength += event.data.length;
+      }
   }
 
   #begin(events: StreamEvent[]): void {
@@ -156,12 +182,14 @@ class StreamReply implements Reply {
     this.#listener.first();
     this.#listener.events([...this.#held, ...events]);
     this.#held = [];
+    this.#heldLength = 0;
   }
 }
 
 class DocumentReply implements Reply {
   readonly accept = 'application/json';
   readonly begun = false;
+  readonly isWhole = false;
   readonly #listener: DocumentListener;
   readonly #parts: Buffer[] = [];
   #bytes = 0;
@@ -170,10 +198,10 @@ class DocumentReply implements Reply {
     this.#listener = listener;
   }
 
-  take(bytes: Buffer): End | undefined {
+  take(bytes: Buffer): ReturnType<Reply['take']> {
     this.#parts.push(bytes);
     this.#bytes += bytes.length;
-    if (this.#bytes <= DOCUMENT_LIMIT) return undefined;
+    if (this.#bytes <= DOCUMENT_LIMIT) return 'moved';
     return {
       kind: 'failed',
       cause: 'faulty',
@@ -220,6 +248,10 @@ class Exchange implements Running, Dispatcher.DispatchHandler {
     });
   }
 
+  get paused(): boolean {
+    return this.#paused;
+  }
+
   get decoding(): boolean {
     return this.#reply.begun && !this.#paused;
   }
@@ -252,6 +284,9 @@ class Exchange implements Running, Dispatcher.DispatchHandler {
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
     this.#status = status;
+    // Its body is of no use, and may be as long in coming as anything else there.
+    const end = status === 200 ? undefined : refusal(status, []);
+    if (end?.kind === 'failed') this.#finish(end, { mayReuse: true });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, bytes: Buffer): void {
@@ -259,13 +294,14 @@ class Exchange implements Running, Dispatcher.DispatchHandler {
     if (this.#status !== 200) {
       this.#refusalBytes += bytes.length;
       if (this.#refusalBytes <= REFUSAL_LIMIT) this.#refusal.push(bytes);
+      else this.#finish(refusal(this.#status, this.#refusal));
       return;
     }
     const end = this.#reply.take(bytes);
     // Whom the listener calls back may have aborted it.
     if (this.#over) return;
-    if (end === undefined) this.#alive();
-    else this.#finish(end);
+    if (end === 'moved') this.#alive();
+    else if (end !== 'nothing') this.#finish(end);
   }
 
   onResponseEnd(): void {
@@ -281,7 +317,7 @@ class Exchange implements Running, Dispatcher.DispatchHandler {
     this.#finish({ kind: 'failed', ...explain(error) });
   }
 
-  /** Something came. The clock runs only while we wait for the backend, never while a slow client makes us wait. */
+  /** The answer got on. The clock runs only while we wait for the backend, never while a slow client makes us wait. */
   #alive(): void {
     if (!this.#reply.begun || this.#paused) return;
     clearTimeout(this.#timer);
@@ -294,13 +330,14 @@ class Exchange implements Running, Dispatcher.DispatchHandler {
     this.#finish({ kind: 'failed', cause: 'timeout', message: `${what} ${ms / 1_000} s` });
   }
 
-  #finish(end: End): void {
+  #finish(end: End, { mayReuse = end.kind === 'done' } = {}): void {
     if (this.#over) return;
     this.#stop();
-    if (end.kind !== 'done') this.#cut();
+    if (!mayReuse) this.#cut();
     else if (this.#controller !== undefined)
       this.#aftermath = setTimeout(() => this.#cut(), AFTERMATH_MS).unref();
-    this.#reply.end(end);
+    // Whatever became of the connection after its last word, the answer is whole.
+    this.#reply.end(end.kind === 'failed' && this.#reply.isWhole ? { kind: 'done' } : end);
   }
 
   #stop(): void {

@@ -44,7 +44,8 @@ export function newRequestId(): string {
 /** Sends the envelope with its status and headers. */
 export function sendError(reply: FastifyReply, request: FastifyRequest, error: unknown): FastifyReply {
   const { status, body } = toEnvelope(error, request.id);
-  if (status >= 500 && !(error instanceof HearthError)) request.log.error({ err: error }, 'unexpected fault');
+  if (status >= 500 && !(error instanceof HearthError))
+    request.log.error({ request: request.id, err: error }, 'unexpected fault');
   if (error instanceof HearthError && error.retryAfterS !== undefined)
     void reply.header('retry-after', String(error.retryAfterS));
   // A URL that fastify can't read never reaches the hook that sets this for all the others.

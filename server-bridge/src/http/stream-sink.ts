@@ -84,7 +84,7 @@ export class StreamSink implements Sink {
   }
 
   ended(outcome: Outcome): void {
-    this.#clear();
+    clearInterval(this.#keepAlive);
     if (!this.#committed && outcome.kind !== 'done') {
       sendOutcome(this.#reply, this.#request, outcome);
       return;
@@ -96,6 +96,8 @@ export class StreamSink implements Sink {
         ? this.#shape.last()
         : JSON.stringify(toEnvelope(outcomeError(outcome), this.#request.id).body);
     this.#reply.raw.end(`data: ${last}\n\n`);
+    // Who doesn't read the end is cut off like anybody else who doesn't read.
+    if (this.#reply.raw.writableLength > 0) this.#waitForReader();
   }
 
   #commit(headers: Record<string, string>): void {

@@ -22,7 +22,7 @@ export async function systemCommand(
   folders: readonly string[],
   signal: AbortSignal,
 ): Promise<CommandResult> {
-  const program = folders.map((folder) => join(folder, name)).find(isProgram);
+  const program = findProgram(name, folders);
   if (program === undefined)
     throw new Error(`there is no ${name} on this machine (looked in ${folders.join(', ')})`);
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
@@ -33,6 +33,11 @@ export async function systemCommand(
     else reject(new Error(error.killed ? `${name} did not end in time` : error.message));
   });
   return await promise;
+}
+
+/** Its path in the first of these folders that has it and lets us run it. */
+export function findProgram(name: string, folders: readonly string[]): string | undefined {
+  return folders.map((folder) => join(folder, name)).find(isProgram);
 }
 
 /** Throws what the program said last, if it failed. */
