@@ -20,6 +20,8 @@ export type Role = z.infer<typeof role>;
 export const fimFormat = z.enum(['qwen', 'codellama', 'deepseek', 'starcoder', 'codestral', 'none']);
 export type FimFormat = z.infer<typeof fimFormat>;
 
+export const gpuVendor = z.enum(['nvidia', 'amd']);
+
 /**
  * °C at which a card sheds load, and at which it takes nothing. NVIDIA's is the core's temperature; AMD's is the hottest
  * spot's (junction), where 90 °C is nothing unusual and throttling begins near 110 °C.
@@ -29,7 +31,7 @@ const HEAT_LIMITS = { nvidia: { hot_c: 85, critical_c: 92 }, amd: { hot_c: 100, 
 export const gpuConfig = z
   .strictObject({
     id,
-    vendor: z.enum(['nvidia', 'amd']),
+    vendor: gpuVendor,
     uuid: z.string().optional(),
     pci: z.string().optional(),
     memory_gb: z.number().positive(),

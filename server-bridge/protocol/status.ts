@@ -1,6 +1,6 @@
 /** What the bridge says of itself: `/v1/models` and `/hearth/v1/status`. */
 import { z } from 'zod';
-import { fimFormat, gpuConfig, role } from './config.ts';
+import { fimFormat, gpuVendor, role } from './config.ts';
 import { swapStatus } from './operations.ts';
 
 export const modelState = z.enum(['ready', 'fallback', 'down']);
@@ -54,7 +54,7 @@ export type BackendStatus = z.infer<typeof backendStatus>;
 /** Readings move a little before they are told; null where nothing is known. */
 export const gpuStatus = z.object({
   id: z.string(),
-  vendor: gpuConfig.shape.vendor,
+  vendor: gpuVendor,
   /** `hot` sends requests elsewhere where somebody else can answer, `critical` takes none; `unwatched` counts as `ok`. */
   level: z.enum(['ok', 'hot', 'critical', 'unwatched']),
   /** Why it has that level, in words; null while it is simply ok. */

@@ -66,7 +66,21 @@ describe('configuration', () => {
     assert.equal(config.backends[1]?.timeouts.first_token, 120_000);
   });
 
+  it('knows that a Radeon runs hotter, and takes each limit that is given', () => {
+    const [nvidia, amd] = parseConfig(GOOD.replace(', limits: { hot_c: 85, critical_c: 92 }', ''), 'x').gpus;
+    assert.deepEqual(nvidia?.limits, { hot_c: 85, critical_c: 92 });
+    assert.deepEqual(amd?.limits, { hot_c: 100, critical_c: 108 });
+    const given = parseConfig(GOOD.replace('hot_c: 85, critical_c: 92', 'hot_c: 70'), 'x').gpus;
+    assert.deepEqual(given[0]?.limits, { hot_c: 70, critical_c: 92 });
+  });
+
   for (const [title, from, to, expected] of [
+    [
+      'heat limits that leave nothing between hot and critical',
+      'hot_c: 85, critical_c: 92',
+      'hot_c: 95',
+      /^gpus\[0\]\.limits\.critical_c: critical_c \(92\) has to be above hot_c \(95\)/,
+    ],
     [
       'a misspelt key deep inside',
       'first_token: 8s',
