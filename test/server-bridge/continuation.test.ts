@@ -56,7 +56,7 @@ describe('bridge: continue_on_failure with two different models (the real llama.
       'a completion from both sides of the cursor',
       clamp,
       { prompt: clamp.slice(0, begun), suffix: '\n' },
-      [1, 50, 90],
+      [1, 50, 83],
     ],
   ] as const)
     it(`${title} is whole, each character once, wherever its backend was lost`, async () => {

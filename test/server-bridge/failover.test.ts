@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { KeyStore } from '../../server-bridge/src/access/key-store.ts';
 import { startBridge, twoBackends } from '../support/bridge.ts';
+import { untilStatus } from '../support/bridge-client.ts';
 import {
   answersStatus,
   hangs,
@@ -194,7 +195,8 @@ describe('bridge: after the first token, a lost backend is told and never splice
       assert.equal(last.error.request_id, reply.headers.get('x-request-id'));
       assert.equal(second.seen.length, 0);
 
-      first.behave(behaviour);
+      // One that went silent is down, and has to prove itself before it is asked again.
+      await untilStatus(bridge.url, ({ backends }) => backends[0]?.state !== 'down');
       const whole = await ask(bridge.url, '/v1/completions', { model: 'first', prompt: 'x' });
       assert.equal(whole.status, code === 'backend_lost' ? 502 : 504);
     });

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 /** A package, and a file that shows it is there. */
 const PACKAGES: Record<string, string> = {
   chromium: '/usr/bin/chromium',
+  curl: '/usr/bin/curl',
   'fonts-dejavu-core': '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf',
   'g++': '/usr/bin/g++',
   iproute2: '/usr/sbin/ip',

@@ -22,6 +22,7 @@ function onPath(program: string): boolean {
 const NEEDS = {
   root: () => process.getuid?.() === 0,
   namespaces: () => process.platform === 'linux' && onPath('ip') && onPath('nft'),
+  curl: () => onPath('curl'),
   wireguard: () => onPath('wg') && onPath('wireguard-go'),
   chromium: () => onPath('chromium'),
   'code-server': () => findCodeServer() !== undefined,

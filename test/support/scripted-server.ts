@@ -155,8 +155,8 @@ export async function startScriptedServer(
   steps: Step[] = answer('hello'),
   { host = '127.0.0.1', port = 0, inside = [] as string[] } = {},
 ): Promise<ScriptedServer> {
-  const [program = '', ...args] = [...inside, process.execPath, MAIN, host, String(port)];
-  const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const [program, ...args] = [...inside, process.execPath, MAIN, host, String(port)];
+  const child = spawn(program ?? '', args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const server = new ScriptedServer(child);
   await server.until(() => server.port > 0);
   await server.play(...steps);

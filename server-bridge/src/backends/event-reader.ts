@@ -48,7 +48,7 @@ export class EventReader {
 
   /** Nothing may be fed after `done` or `faulty`. */
   feed(bytes: Uint8Array): Read {
-    this.#read(this.#decoder.write(bytes as Buffer));
+    this.#read(this.#decoder.write(bytes));
     const events = this.#events;
     this.#events = [];
     if (this.#end === undefined) return { kind: 'events', events };
