@@ -20,7 +20,7 @@ import { authenticate } from './http/access-hook.ts';
 import { installErrorHandling, newRequestId, refuseMalformed, sendError } from './http/errors.ts';
 import { installRoutes } from './http/routes.ts';
 import { installOperations } from './http/operations.ts';
-import { STREAM_LIMITS, type StreamLimits } from './http/stream-sink.ts';
+import { CLIENT_LIMITS, type ClientLimits } from './http/client.ts';
 import { FleetPort } from './lifecycle/fleet-port.ts';
 import { LiveOperations } from './lifecycle/live-operations.ts';
 import { Swapper } from './lifecycle/swapper.ts';
@@ -36,7 +36,7 @@ export interface BridgeOptions {
   /** Whether the commands for a running bridge reach it; one bridge a state_dir can have that. */
   controlSocket?: boolean;
   /** For tests that can't wait as long as people do. */
-  streamLimits?: StreamLimits;
+  clientLimits?: ClientLimits;
   /** Where GPUs are read and how often (milliseconds); other than by default only for tests. */
   gpuWatch?: { sources: GpuSources; interval: number };
 }
@@ -61,7 +61,7 @@ const GPU_INTERVAL_MS = 5_000;
 const FIRST_LOOK_MS = 3_000;
 
 export async function buildBridge(options: BridgeOptions): Promise<Bridge> {
-  const { config, log, version, onEngineEvent, controlSocket = true, streamLimits = STREAM_LIMITS } = options;
+  const { config, log, version, onEngineEvent, controlSocket = true, clientLimits = CLIENT_LIMITS } = options;
   const created = Math.floor(Date.now() / 1_000);
   let continueOnFailure = config.continue_on_failure;
   const status: StatusFeed = new StatusFeed(() => {
@@ -175,7 +175,7 @@ export async function buildBridge(options: BridgeOptions): Promise<Bridge> {
     gateway,
     access,
     status,
-    limits: streamLimits,
+    limits: clientLimits,
     continueOnFailure: () => continueOnFailure,
   });
   installOperations(app, {

@@ -126,7 +126,7 @@ describe('bridge: a client that reads slowly', function () {
 
   it('that reads nothing for long is cut off, and its backend is free', async () => {
     await using backend = await startScriptedServer([head, FLOOD, finish, done, end]);
-    const limits = { streamLimits: { keepAliveMs: 10_000, slowReaderMs: 400 } };
+    const limits = { clientLimits: { keepAliveMs: 10_000, slowReaderMs: 400 } };
     await using bridge = await startBridge(twoBackends(backend.url, backend.url, PATIENT), limits);
     const socket = await sendRaw(bridge.url, COMPLETION, STREAM);
     await backend.until(() => backend.closed.length === 1);
@@ -151,12 +151,33 @@ describe('bridge: a client that reads slowly', function () {
       startStream(response);
       response.end(answer);
     });
-    const limits = { streamLimits: { keepAliveMs: 10_000, slowReaderMs: 400 } };
+    const limits = { clientLimits: { keepAliveMs: 10_000, slowReaderMs: 400 } };
     await using bridge = await startBridge(twoBackends(backend.url, backend.url, PATIENT), limits);
     const socket = await sendRaw(bridge.url, COMPLETION, STREAM);
     while (!bridge.logged.some((line) => line.includes('reads nothing')))
       await new Promise((resolve) => setTimeout(resolve, 20));
     assert.ok(!(await readUntil(socket)).includes('[DONE]'));
+  });
+
+  it('of a whole document is cut off just the same, and one that reads a little now and then isn’t', async () => {
+    await using backend = await startFakeBackend(says('x'.repeat(3.9 * MB), 'y'.repeat(3.9 * MB)));
+    const limits = { clientLimits: { keepAliveMs: 10_000, slowReaderMs: 400 } };
+    await using bridge = await startBridge(twoBackends(backend.url, backend.url, PATIENT), limits);
+    const stuck = await sendRaw(bridge.url, COMPLETION, { prompt: 'x' });
+    while (!bridge.logged.some((line) => line.includes('reads nothing')))
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.ok(!(await readUntil(stuck)).includes('"finish_reason"'));
+
+    const slow = await sendRaw(bridge.url, COMPLETION, { prompt: 'x' });
+    let text = '';
+    // Together its pauses are longer than the limit. None is long, since the system tells of room only by the megabyte.
+    while (!text.includes('"finish_reason"')) {
+      await new Promise((resolve) => setTimeout(resolve, 6));
+      const part = slow.read() as Buffer | null;
+      if (part === null) assert.ok(!slow.closed, 'it was cut off while it read');
+      else text += part.toString();
+    }
+    slow.destroy();
   });
 
   it('brings nobody else’s answers into trouble, and its backend into no disrepute', async () => {
@@ -184,7 +205,7 @@ describe('bridge: a client that reads slowly', function () {
 
 describe('bridge: a client that has to wait long', () => {
   const keepAliveMs = 60;
-  const limits = { streamLimits: { keepAliveMs, slowReaderMs: 30_000 } };
+  const limits = { clientLimits: { keepAliveMs, slowReaderMs: 30_000 } };
   /** Between two comments; a slow machine has later ones, never earlier ones. */
   const isPaced = (times: number[]) =>
     times.slice(1).every((time, index) => time - (times[index] ?? 0) > keepAliveMs / 3);

@@ -239,8 +239,7 @@ describe('bridge: keys and tokens', () => {
     const log = bridge.logged.join('');
     // The secret's own alphabet has a `_` in it: split there, it may come out empty.
     const [, secretPart = ''] = /^hk_[^_]+_(.+)$/.exec(key.reveal()) ?? [];
-    for (const secret of [key.reveal(), secretPart, token])
-      assert.ok(!log.includes(secret));
+    for (const secret of [key.reveal(), secretPart, token]) assert.ok(!log.includes(secret));
   });
 
   it('refuses a key that is expired, bound to another address, or lacks the scope', async () => {

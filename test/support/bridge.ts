@@ -28,7 +28,7 @@ type Written = Omit<z.input<typeof bridgeConfig>, 'listen' | 'state_dir'>;
 /** Starts it from a configuration as written in `hearth.yaml`; without keys unless `auth` says otherwise. */
 export async function startBridge(
   written: Written,
-  options: Pick<BridgeOptions, 'streamLimits' | 'gpuWatch'> = {},
+  options: Pick<BridgeOptions, 'clientLimits' | 'gpuWatch'> = {},
 ): Promise<RunningBridge> {
   const stateDir = await mkdtemp(join(tmpdir(), 'hearth-bridge-'));
   const logged: string[] = [];

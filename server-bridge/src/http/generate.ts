@@ -3,9 +3,9 @@ import { HEADER, HearthError } from '@hearth/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Answering, Ask, Gateway, Sink } from '../gateway.ts';
 import { isPriority, PRIORITIES, type Priority } from '../routing/priority.ts';
-import { whenClosed, whenLeft } from './client.ts';
+import { whenClosed, whenLeft, type Client, type ClientLimits } from './client.ts';
 import type { ReplyShape } from './reply-shape.ts';
-import { StreamSink, type StreamLimits } from './stream-sink.ts';
+import { StreamSink } from './stream-sink.ts';
 import type { Supersede } from './supersede.ts';
 import { WholeSink } from './whole-sink.ts';
 
@@ -21,7 +21,7 @@ export interface Plan extends Omit<Ask, 'priority' | 'held'> {
 export interface Generating {
   gateway: Gateway;
   supersede: Supersede;
-  limits: StreamLimits;
+  limits: ClientLimits;
 }
 
 /** Returns at once; the reply is sent as the answer comes. @throws HearthError `draining`, `invalid_request` */
@@ -37,18 +37,12 @@ export function generate(
   whenClosed(reply, gateway.enter());
   let answering: Answering | undefined;
   const cancel = () => answering?.cancel() ?? false;
+  const onSlow = () => request.log.warn({ request: request.id }, 'a client that reads nothing is cut off');
+  const client: Client = { request, reply, shape, limits, onSlow };
+  const object = ask.role === 'chat' ? 'chat.completion' : 'text_completion';
   const sink: Sink = stream
-    ? new StreamSink(request, reply, shape, limits, {
-        ready: () => answering?.resume(),
-        slow: () => request.log.warn({ request: request.id }, 'a client that reads nothing is cut off'),
-      })
-    : new WholeSink(
-        request,
-        reply,
-        shape,
-        ask.role === 'chat' ? 'chat.completion' : 'text_completion',
-        cancel,
-      );
+    ? new StreamSink(client, () => answering?.resume())
+    : new WholeSink(client, object, cancel);
 
   const token = request.headers[HEADER.supersede];
   if (typeof token === 'string') {

@@ -17,7 +17,7 @@ import {
   type SwapProgress,
 } from '@hearth/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { STREAM_HEADERS, whenLeft } from './client.ts';
+import { CLIENT_LIMITS, cutIfStuck, STREAM_HEADERS, whenLeft } from './client.ts';
 
 /** What the bridge can be told to do while it runs. Unknown ids are HearthError `not_found`, naming the known ones. */
 export interface Operations {
@@ -91,6 +91,8 @@ async function progress(
   whenLeft(reply, () => left.abort());
   const iterator = begin(left.signal)[Symbol.asyncIterator]();
   const first = await iterator.next();
+  // There is a comment every 15 s: who gets none of them doesn't read.
+  cutIfStuck({ reply, limits: CLIENT_LIMITS, onSlow: () => {} });
   return reply
     .headers(STREAM_HEADERS)
     .send(Readable.from(eventsOf(event, first, iterator, left.signal, request.id)));

@@ -15,10 +15,10 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Gateway } from '../gateway.ts';
 import type { StatusFeed } from '../status-feed.ts';
 import { authenticate, type Access } from './access-hook.ts';
+import type { ClientLimits } from './client.ts';
 import { streamReply } from './event-stream.ts';
 import { generate, type Generating, type Plan } from './generate.ts';
 import { chat, completion, embeddings, infill, rerank } from './plans.ts';
-import type { StreamLimits } from './stream-sink.ts';
 import { Supersede } from './supersede.ts';
 
 export interface RouteParts {
@@ -26,7 +26,7 @@ export interface RouteParts {
   /** Undefined where the bridge runs without keys. */
   access: Access | undefined;
   status: StatusFeed;
-  limits: StreamLimits;
+  limits: ClientLimits;
   /** Whether a plain-text stream that is lost may be gone on with by another backend; read for each request. */
   continueOnFailure: () => boolean;
 }

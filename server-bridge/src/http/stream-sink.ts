@@ -4,58 +4,31 @@
  */
 import type { OutgoingHttpHeaders } from 'node:http';
 import { toEnvelope } from '@hearth/protocol';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import type { StreamEvent } from '../backends/event-reader.ts';
 import type { Answered, Outcome, Sink } from '../gateway.ts';
 import { answerComment, answerHeaders } from './answer-headers.ts';
-import { STREAM_HEADERS } from './client.ts';
+import { cutIfStuck, noLongerCut, STREAM_HEADERS, type Client } from './client.ts';
 import { outcomeError, sendOutcome } from './outcome.ts';
-import type { ReplyShape } from './reply-shape.ts';
-
-export interface StreamLimits {
-  /** Milliseconds without a word after which a comment keeps the connection from being taken for dead. */
-  keepAliveMs: number;
-  /** Milliseconds that a client with a full socket may read nothing. */
-  slowReaderMs: number;
-}
-
-/** Most proxies give up after 60 s without a byte, some after 30. */
-export const STREAM_LIMITS: StreamLimits = { keepAliveMs: 10_000, slowReaderMs: 30_000 };
-
-/** What the client's reading means for whoever feeds it. */
-export interface Reader {
-  /** It can take more. */
-  ready: () => void;
-  /** It has read nothing for too long, and its connection is gone. */
-  slow: () => void;
-}
 
 export class StreamSink implements Sink {
-  readonly #request: FastifyRequest;
+  readonly #client: Client;
   readonly #reply: FastifyReply;
-  readonly #shape: ReplyShape;
-  readonly #limits: StreamLimits;
-  readonly #reader: Reader;
+  readonly #onDrain: () => void;
   readonly #keepAlive: NodeJS.Timeout;
-  #slow: NodeJS.Timeout | undefined;
+  /** The client has a full socket, and more is not written to it. */
+  #held = false;
   /** The status is out, and with it the chance of an error reply. */
   #committed = false;
   #known = false;
 
-  constructor(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    shape: ReplyShape,
-    limits: StreamLimits,
-    reader: Reader,
-  ) {
-    this.#request = request;
-    this.#reply = reply;
-    this.#shape = shape;
-    this.#limits = limits;
-    this.#reader = reader;
-    this.#keepAlive = setInterval(() => this.#stillHere(), limits.keepAliveMs);
-    reply.raw.once('close', () => this.#clear());
+  /** `onDrain` is called when the client can take more, after `events` has said that it can't. */
+  constructor(client: Client, onDrain: () => void) {
+    this.#client = client;
+    this.#reply = client.reply;
+    this.#onDrain = onDrain;
+    this.#keepAlive = setInterval(() => this.#stillHere(), client.limits.keepAliveMs);
+    this.#reply.raw.once('close', () => clearInterval(this.#keepAlive));
   }
 
   opened(by: Answered): void {
@@ -69,7 +42,7 @@ export class StreamSink implements Sink {
   events(events: StreamEvent[]): boolean {
     let text = '';
     for (const event of events) {
-      const piece = this.#shape.piece(event);
+      const piece = this.#client.shape.piece(event);
       if (piece !== undefined) text += `data: ${piece}\n\n`;
     }
     if (text === '') return true;
@@ -86,15 +59,15 @@ export class StreamSink implements Sink {
   ended(outcome: Outcome): void {
     clearInterval(this.#keepAlive);
     if (!this.#committed && outcome.kind !== 'done') {
-      sendOutcome(this.#reply, this.#request, outcome);
+      sendOutcome(this.#reply, this.#client.request, outcome);
       return;
     }
     if (!this.#committed) this.#commit({});
     // No [DONE] after an error: a cut answer must not look like a whole one.
     const last =
       outcome.kind === 'done'
-        ? this.#shape.last()
-        : JSON.stringify(toEnvelope(outcomeError(outcome), this.#request.id).body);
+        ? this.#client.shape.last()
+        : JSON.stringify(toEnvelope(outcomeError(outcome), this.#client.request.id).body);
     this.#reply.raw.end(`data: ${last}\n\n`);
     // Who doesn't read the end is cut off like anybody else who doesn't read.
     if (this.#reply.raw.writableLength > 0) this.#waitForReader();
@@ -109,27 +82,19 @@ export class StreamSink implements Sink {
   }
 
   #stillHere(): void {
-    if (this.#slow !== undefined) return;
+    if (this.#held) return;
     if (!this.#committed) this.#commit({});
     this.#reply.raw.write(': still here\n\n');
   }
 
   #waitForReader(): void {
-    if (this.#slow !== undefined) return;
-    const { raw } = this.#reply;
-    this.#slow = setTimeout(() => {
-      raw.destroy();
-      this.#reader.slow();
-    }, this.#limits.slowReaderMs);
-    raw.once('drain', () => {
-      clearTimeout(this.#slow);
-      this.#slow = undefined;
-      this.#reader.ready();
+    if (this.#held) return;
+    this.#held = true;
+    cutIfStuck(this.#client);
+    this.#reply.raw.once('drain', () => {
+      this.#held = false;
+      noLongerCut(this.#reply);
+      this.#onDrain();
     });
-  }
-
-  #clear(): void {
-    clearInterval(this.#keepAlive);
-    clearTimeout(this.#slow);
   }
 }

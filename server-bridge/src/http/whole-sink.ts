@@ -1,39 +1,28 @@
 /** Collects an answer and sends it as one document: a stream's chunks put together, or the backend's own document. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HearthError } from '@hearth/protocol';
 import { Collector } from '../backends/chunks.ts';
 import type { StreamEvent } from '../backends/event-reader.ts';
 import type { Answered, Outcome, Sink } from '../gateway.ts';
 import { answerHeaders } from './answer-headers.ts';
+import { cutIfStuck, type Client } from './client.ts';
 import { sendOutcome } from './outcome.ts';
-import type { ReplyShape } from './reply-shape.ts';
 
 /** Characters of JSON that an answer may have: a model that never stops must not fill the memory. */
 const ANSWER_LIMIT = 64 * 1024 * 1024;
 
 export class WholeSink implements Sink {
-  readonly #request: FastifyRequest;
-  readonly #reply: FastifyReply;
-  readonly #shape: ReplyShape;
+  readonly #client: Client;
   readonly #object: 'text_completion' | 'chat.completion';
-  readonly #tooLong: () => void;
+  readonly #onTooLong: () => void;
   #collector: Collector;
   #length = 0;
   #document: string | undefined;
 
-  /** `tooLong` is called when the answer has outgrown the limit, after the client has been told. */
-  constructor(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    shape: ReplyShape,
-    object: 'text_completion' | 'chat.completion',
-    tooLong: () => void,
-  ) {
-    this.#request = request;
-    this.#reply = reply;
-    this.#shape = shape;
+  /** `onTooLong` is called when the answer has outgrown the limit, after the client has been told. */
+  constructor(client: Client, object: 'text_completion' | 'chat.completion', onTooLong: () => void) {
+    this.#client = client;
     this.#object = object;
-    this.#tooLong = tooLong;
+    this.#onTooLong = onTooLong;
     this.#collector = new Collector(object);
   }
 
@@ -41,7 +30,7 @@ export class WholeSink implements Sink {
   opened(by: Answered): void {
     this.#collector = new Collector(this.#object);
     this.#length = 0;
-    void this.#reply.headers(answerHeaders(by));
+    void this.#client.reply.headers(answerHeaders(by));
   }
 
   events(events: StreamEvent[]): boolean {
@@ -54,7 +43,7 @@ export class WholeSink implements Sink {
       kind: 'failed',
       error: new HearthError('backend_lost', `The answer has more than ${ANSWER_LIMIT} characters.`),
     });
-    this.#tooLong();
+    this.#onTooLong();
     return false;
   }
 
@@ -63,9 +52,11 @@ export class WholeSink implements Sink {
   }
 
   ended(outcome: Outcome): void {
-    if (outcome.kind !== 'done') sendOutcome(this.#reply, this.#request, outcome);
+    const { request, reply, shape } = this.#client;
+    cutIfStuck(this.#client);
+    if (outcome.kind !== 'done') sendOutcome(reply, request, outcome);
     else if (this.#document !== undefined)
-      this.#reply.header('content-type', 'application/json; charset=utf-8').send(this.#document);
-    else this.#reply.send(this.#shape.whole(this.#collector.reply()));
+      reply.header('content-type', 'application/json; charset=utf-8').send(this.#document);
+    else reply.send(shape.whole(this.#collector.reply()));
   }
 }
