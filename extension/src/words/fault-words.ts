@@ -45,6 +45,8 @@ function refusalWords(code: string, message: string, t: Translate): string {
       return t('Too many requests are waiting on the bridge.');
     case 'rate_limited':
       return t('More requests than the key allows at a time.');
+    case 'busy':
+      return t('The bridge is changing models already; try again when that is done.');
     case 'draining':
       return t('It is shutting down.');
     case 'backend_lost':
