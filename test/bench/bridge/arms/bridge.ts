@@ -34,7 +34,8 @@ const config = (folder: string, upstreamPorts: number[], extra: Partial<Written>
 
 /** `extra` replaces sections of the configuration; `checkout` is the folder of another copy of the project. */
 export function bridgeArm(name: string, extra: Partial<Written> = {}, checkout = HERE): Arm {
-  const main = join(checkout, 'server-bridge', 'src', 'main.ts');
+  // As its users run it: the heap's limits are in its first line.
+  const main = join(checkout, 'server-bridge', 'src', 'main.js');
   return {
     name,
     ours: true,
@@ -49,10 +50,7 @@ export function bridgeArm(name: string, extra: Partial<Written> = {}, checkout =
     async start({ upstreamPorts, folder }) {
       const file = join(folder, 'hearth.json');
       await writeFile(file, JSON.stringify(config(folder, upstreamPorts, extra)));
-      const bridge = new BenchProcess(
-        [process.execPath, main, 'serve', '--config', file],
-        join(folder, 'output.log'),
-      );
+      const bridge = new BenchProcess([main, 'serve', '--config', file], join(folder, 'output.log'));
       const [, port] = await bridge.prints(/^Hearth bridge \S+ on http:\/\/127\.0\.0\.1:(\d+)$/m);
       return {
         port: Number(port),
