@@ -62,6 +62,11 @@ export class EventReader {
   }
 
   #read(text: string): void {
+    // As it nearly always comes: whole events.
+    if (this.#begunLength === 0 && text.endsWith('\n')) {
+      this.#parser.feed(text);
+      return;
+    }
     const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1;
     if (end > 0) {
       this.#parser.feed(this.#begun.join('') + text.slice(0, end));

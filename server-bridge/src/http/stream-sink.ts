@@ -8,12 +8,14 @@ import type { FastifyReply } from 'fastify';
 import type { StreamEvent } from '../backends/event-reader.ts';
 import type { Answered, Outcome, Sink } from '../gateway.ts';
 import { answerComment, answerHeaders } from './answer-headers.ts';
+import { ChunkedBody } from './chunked-body.ts';
 import { cutIfStuck, noLongerCut, STREAM_HEADERS, type Client } from './client.ts';
 import { outcomeError, sendOutcome } from './outcome.ts';
 
 export class StreamSink implements Sink {
   readonly #client: Client;
   readonly #reply: FastifyReply;
+  readonly #body: ChunkedBody;
   readonly #onDrain: () => void;
   readonly #keepAlive: NodeJS.Timeout;
   /** The client has a full socket, and more is not written to it. */
@@ -26,6 +28,7 @@ export class StreamSink implements Sink {
   constructor(client: Client, onDrain: () => void) {
     this.#client = client;
     this.#reply = client.reply;
+    this.#body = new ChunkedBody(client.reply.raw);
     this.#onDrain = onDrain;
     this.#keepAlive = setInterval(() => this.#stillHere(), client.limits.keepAliveMs);
     this.#reply.raw.once('close', () => clearInterval(this.#keepAlive));
@@ -34,8 +37,8 @@ export class StreamSink implements Sink {
   opened(by: Answered): void {
     if (!this.#committed) this.#commit(answerHeaders(by));
     // The headers went out while everybody waited, and named nobody.
-    else if (!this.#known) this.#reply.raw.write(answerComment(by));
-    else this.#reply.raw.write(`: hearth continued on ${by.backend}\n\n`);
+    else if (!this.#known) this.#body.write(answerComment(by));
+    else this.#body.write(`: hearth continued on ${by.backend}\n\n`);
     this.#known = true;
   }
 
@@ -47,7 +50,7 @@ export class StreamSink implements Sink {
     }
     if (text === '') return true;
     this.#keepAlive.refresh();
-    if (this.#reply.raw.write(text)) return true;
+    if (this.#body.write(text)) return true;
     this.#waitForReader();
     return false;
   }
@@ -78,20 +81,25 @@ export class StreamSink implements Sink {
     this.#reply.hijack();
     // Through the reply, so that the log can say who answered.
     void this.#reply.headers({ ...STREAM_HEADERS, ...headers });
-    this.#reply.raw.writeHead(200, this.#reply.getHeaders() as OutgoingHttpHeaders);
+    const { raw } = this.#reply;
+    raw.writeHead(200, this.#reply.getHeaders() as OutgoingHttpHeaders);
+    // Held back by the socket's cork, so that it goes out with what follows.
+    raw.socket?.cork();
+    raw.flushHeaders();
+    process.nextTick(() => raw.socket?.uncork());
   }
 
   #stillHere(): void {
     if (this.#held) return;
     if (!this.#committed) this.#commit({});
-    this.#reply.raw.write(': still here\n\n');
+    this.#body.write(': still here\n\n');
   }
 
   #waitForReader(): void {
     if (this.#held) return;
     this.#held = true;
     cutIfStuck(this.#client);
-    this.#reply.raw.once('drain', () => {
+    this.#body.onDrain(() => {
       this.#held = false;
       noLongerCut(this.#reply);
       this.#onDrain();
