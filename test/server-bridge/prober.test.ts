@@ -168,6 +168,18 @@ describe('bridge: a backend’s health', () => {
     assert.ok(first.canaries.length >= 3);
   });
 
+  it('is trimmed to by its own tokenizer’s count, before any reply has told', async () => {
+    await using first = await startFakeBackend();
+    await using second = await startFakeBackend();
+    asVllm(first);
+    const context = 1_000;
+    await using bridge = await startBridge(twoBackends(first.url, second.url, { engine: 'vllm', context }));
+    await ask(bridge.url, { prompt: 'x'.repeat(9_000), suffix: 'y', max_tokens: 100 });
+    const { prompt } = first.seen[0]?.body as { prompt: string };
+    const tokens = Buffer.byteLength(prompt) / 2;
+    assert.ok(tokens > 600 && tokens < 900, `${tokens}`);
+  });
+
   it('gives way to its fallback when its KV cache is full or its engine has a queue of its own', async () => {
     await using first = await startFakeBackend(says('first'));
     await using second = await startFakeBackend(says('second'));

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 
 /** One request as the backend saw it. `closed` resolves when its connection goes, and says whether the reply was whole. */
 interface Seen {
@@ -37,6 +38,7 @@ export async function startFakeBackend(behaviour: Behaviour = says('hello'), por
   const canaries: Seen[] = [];
   const server = createServer((request, response) => {
     if (request.method === 'GET') onGet(request.url ?? '', response);
+    else if (request.url === '/tokenize') void countTokens(request, response);
     else void answer(request, response);
   });
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -74,6 +76,12 @@ export async function startFakeBackend(behaviour: Behaviour = says('hello'), por
       await once(server, 'close');
     },
   };
+}
+
+/** As vLLM does it; its tokens are two bytes each. */
+async function countTokens(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { prompt = '' } = JSON.parse(await text(request)) as { prompt?: string };
+  response.end(JSON.stringify({ count: Math.ceil(Buffer.byteLength(prompt) / 2) }));
 }
 
 /** One event of a stream, in the shape that the path asks for. */

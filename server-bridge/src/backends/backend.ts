@@ -89,6 +89,12 @@ export class Backend {
     this.figures.tokens(tokens, now);
   }
 
+  /** Its tokenizer has counted: so many bytes a token to begin with, until replies tell more. */
+  measured(bytesPerToken: number): void {
+    this.#tokenRate = new TokenRate(bytesPerToken);
+    this.standing.bytesPerToken = this.#tokenRate.bytesPerToken;
+  }
+
   /** The backend counted that many tokens in a prompt of so many bytes. */
   used(promptBytes: number, promptTokens: number): void {
     this.#tokenRate.learn(promptBytes, promptTokens);

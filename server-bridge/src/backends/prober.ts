@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Agent, request } from 'undici';
+import { SAMPLE_MARGIN, TOKEN_SAMPLE } from '../models/token-budget.ts';
 import type { Dispatcher } from '../routing/dispatcher.ts';
 import { stateOf, wantsProof, type HealthEvent } from '../routing/health.ts';
 import { silence } from '../routing/pulse.ts';
@@ -47,6 +48,8 @@ interface Watch {
   /** The engine's process, as it names it. */
   startedAt: number | undefined;
   metricsFrom: number;
+  /** The server whose tokenizer has been asked. */
+  measured: Server | undefined;
   /** Settles when its first look is over. */
   first: Promise<void>;
 }
@@ -89,6 +92,7 @@ export class Prober {
       wake: () => {},
       startedAt: undefined,
       metricsFrom: 0,
+      measured: undefined,
       first,
     };
     this.#watches.set(backend, watch);
@@ -160,7 +164,31 @@ export class Prober {
       if (fimFault !== null)
         this.#options.log.warn({ backend: backend.config.id, reason: fimFault }, 'no completions from it');
     }
+    if (proved.kind === 'proved') await this.#measure(backend, server, watch, signal);
+    if (signal.aborted || backend.server !== server) return;
     dispatcher.learn(standing, proved, performance.now());
+  }
+
+  /** Has its tokenizer count, once for each of its servers: what fits is judged by that from the first request on. */
+  async #measure(backend: Backend, server: Server, watch: Watch, signal: AbortSignal): Promise<void> {
+    const { tokenize } = ENGINES[backend.config.engine];
+    if (tokenize === undefined || server.bytesPerToken !== undefined || watch.measured === server) return;
+    watch.measured = server;
+    try {
+      const { statusCode, body } = await request(server.url + tokenize.path, {
+        method: 'POST',
+        dispatcher: this.#agent,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(tokenize.body(TOKEN_SAMPLE, server.model)),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(this.#options.timeout)]),
+      });
+      const count =
+        statusCode === 200 ? tokenize.count(await body.json()) : await body.dump().then(() => undefined);
+      if (count !== undefined && count > 0)
+        backend.measured((Buffer.byteLength(TOKEN_SAMPLE) / count) * SAMPLE_MARGIN);
+    } catch {
+      // A server without a tokenizer to ask is judged by the usual size of tokens, and then by its replies.
+    }
   }
 
   /** What its engine says of its load is passed on. True if its work has got on since the last time. */

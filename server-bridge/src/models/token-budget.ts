@@ -7,6 +7,35 @@
 /** Code averages 3–4 bytes a token in the coder models' vocabularies; 3 leaves room for dense lines. */
 const BYTES_PER_TOKEN = 3;
 
+/** Code as editors send it, in three languages, for a server's tokenizer to count. */
+export const TOKEN_SAMPLE = `export class Ring<Item> {
+  readonly #items: (Item | undefined)[];
+  #next = 0;
+
+  constructor(readonly size: number) {
+    this.#items = Array.from({ length: size }, () => undefined);
+  }
+
+  push(item: Item): Item | undefined {
+    const [before] = this.#items.splice(this.#next, 1, item);
+    this.#next = (this.#next + 1) % this.size;
+    return before;
+  }
+}
+
+def load_rows(path: str, limit: int = 4096) -> list[dict[str, float]]:
+    with open(path, encoding="utf-8") as file:
+        return [parse_row(line) for _, line in zip(range(limit), file)]
+
+static int compare(const void *left, const void *right) {
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+`;
+
+/** Of what a tokenizer has counted in the sample: other code is denser. */
+export const SAMPLE_MARGIN = 0.9;
+
 /** What is remembered: enough to know the dense texts of a code base, few enough to forget another one's. */
 const REMEMBERED = 64;
 /** Until so many have been seen, the start value holds unless they are below it. */
