@@ -7,7 +7,9 @@ import { carriesToken } from './backends/chunks.ts';
 import { ENGINES } from './backends/engines/engines.ts';
 import type { StreamEvent } from './backends/event-reader.ts';
 import type { Fleet } from './backends/fleet.ts';
-import type { End, Failure, Running } from './backends/upstream.ts';
+import type { End, Failure } from './backends/replies.ts';
+import type { Running } from './backends/upstream.ts';
+import { lost, refused } from './gateway-errors.ts';
 import { Dispatcher, type Choice, type Refusal } from './routing/dispatcher.ts';
 import type { HealthEvent } from './routing/health.ts';
 import type { Priority } from './routing/priority.ts';
@@ -292,7 +294,7 @@ export class Gateway {
     if (request === undefined) return;
     this.#requests.delete(id);
     // A part of the answer is out, and nobody can go on with it: that is what happened, and not that nobody was there.
-    const error = request.lost === undefined ? asError(refusal) : lost(request.lost);
+    const error = request.lost === undefined ? refused(refusal) : lost(request.lost);
     request.sink.ended({ kind: 'failed', error });
   }
 
@@ -330,42 +332,4 @@ function healthEvent(
 function textOf({ choices }: StreamEvent['chunk']): string {
   const [choice] = choices ?? [];
   return choice?.text ?? choice?.delta?.content ?? '';
-}
-
-function lost({ cause, message }: Failure): HearthError {
-  return new HearthError(
-    cause === 'timeout' ? 'backend_timeout' : 'backend_lost',
-    `The answer broke off: ${message}.`,
-  );
-}
-
-function asError(refusal: Refusal): HearthError {
-  switch (refusal.kind) {
-    case 'unknown_model':
-      return new HearthError(
-        'model_not_found',
-        `There is no model "${refusal.asked}" here. Known: ${refusal.known.join(', ')}.`,
-        { param: 'model' },
-      );
-    case 'queue_full': {
-      const { waiting, waitedMs, retryAfterS } = refusal;
-      const message =
-        waitedMs === undefined
-          ? `${waiting} requests are waiting already.`
-          : `There was no free place for ${Math.round(waitedMs / 1_000)} s; ${waiting} requests are waiting.`;
-      return new HearthError('queue_full', message, { retryAfterS });
-    }
-    case 'too_long':
-    case 'no_backend': {
-      const reasons = refusal.passedOver.map(({ backend, reason }) => `${backend} (${reason})`).join('; ');
-      if (refusal.kind === 'too_long')
-        return new HearthError(
-          'context_too_long',
-          `The request is too long for "${refusal.model}": ${reasons}.`,
-        );
-      return new HearthError('no_backend', `No backend can answer for "${refusal.model}": ${reasons}.`, {
-        retryAfterS: refusal.retryAfterS,
-      });
-    }
-  }
 }

@@ -1,6 +1,7 @@
 /** Asks a backend one small question for the bridge's own sake, and waits for the whole of the answer. */
 import { Collector } from './chunks.ts';
-import type { End, Upstream } from './upstream.ts';
+import type { End } from './replies.ts';
+import type { Upstream } from './upstream.ts';
 
 export interface Question {
   kind: 'text' | 'fim' | 'chat' | 'embedding' | 'rerank';
