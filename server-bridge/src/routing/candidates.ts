@@ -59,6 +59,12 @@ export interface Needs {
 const KV_FULL = 0.95;
 
 /**
+ * Prose has so many times the bytes of dense code in a token. A request is too long only if it is so even then: what
+ * may fit is for the model server to judge, which counts.
+ */
+const SPARSE = 1.5;
+
+/**
  * `tried` has the backends that have failed this very request, with the reason. Whether a candidate has a free place is
  * not asked here: that changes with every request, and the queue knows.
  */
@@ -146,9 +152,9 @@ function unable({ state, reason, heat }: Standing): string | undefined {
 }
 
 function tooLarge(backend: Standing, wish: Wish): string | undefined {
-  const needed = Math.ceil(wish.bytes / backend.bytesPerToken) + wish.answerTokens;
+  const needed = Math.ceil(wish.bytes / (backend.bytesPerToken * SPARSE)) + wish.answerTokens;
   if (wish.bytes === 0 || needed <= backend.context) return undefined;
-  return `about ${needed} tokens are needed, and its context is ${backend.context}`;
+  return `at least ${needed} tokens are needed, and its context is ${backend.context}`;
 }
 
 /** Why it should be asked only if nobody else can. */

@@ -135,7 +135,7 @@ describe('routing: candidates', () => {
     assert.deepEqual(idsOf(routed({ bytes: 1_200, answerTokens: 100 })), ['rtx']);
     const over = routed({ bytes: 12_000 });
     assert.ok(over.tooLong);
-    assert.match(reasonFor(over, 'rtx'), /about 4000 tokens are needed, and its context is 1000/);
+    assert.match(reasonFor(over, 'rtx'), /at least 2667 tokens are needed, and its context is 1000/);
     assert.ok(!routed({ bytes: 12_000, role: 'embedding' }).tooLong);
   });
 
