@@ -152,7 +152,7 @@ describe('routing: candidates', () => {
   it('and the passed over, each with a reason, are together the model’s backends, whatever their state', () => {
     const anyState = fc.record({
       phase: fc.constantFrom(...PHASES),
-      reason: fc.option(fc.string()),
+      reason: fc.option(fc.string({ minLength: 1 })),
       cordoned: fc.option(fc.string({ minLength: 1 })),
       heat: fc.constantFrom<'ok' | 'hot' | 'critical'>('ok', 'hot', 'critical'),
       kvUse: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
