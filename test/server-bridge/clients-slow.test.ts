@@ -168,11 +168,14 @@ describe('bridge: a client that reads slowly', function () {
       await new Promise((resolve) => setTimeout(resolve, 20));
     assert.ok(!(await readUntil(stuck)).includes('"finish_reason"'));
 
-    const slow = await sendRaw(bridge.url, COMPLETION, { prompt: 'x' });
+    // Ample: the system tells of room only by the megabyte, which is some twenty pauses here.
+    const patient = { clientLimits: { keepAliveMs: 10_000, slowReaderMs: 3_000 } };
+    await using other = await startBridge(twoBackends(backend.url, backend.url, PATIENT), patient);
+    const slow = await sendRaw(other.url, COMPLETION, { prompt: 'x' });
     let text = '';
-    // Together its pauses are longer than the limit. None is long, since the system tells of room only by the megabyte.
+    // Together its pauses are longer than the limit.
     while (!text.includes('"finish_reason"')) {
-      await new Promise((resolve) => setTimeout(resolve, 6));
+      await new Promise((resolve) => setTimeout(resolve, 30));
       const part = slow.read() as Buffer | null;
       if (part === null) assert.ok(!slow.closed, 'it was cut off while it read');
       else text += part.toString();
