@@ -3,7 +3,7 @@
  * `hearth-bridge`: the command line of the gateway.
  *
  * JavaScript, so that Node's TypeScript compiler isn't loaded for this file alone: what it made of the others is kept in
- * the compile cache. That, and the heap's limits in the first line, are half of the memory of a bridge that serves.
+ * the compile cache. That, and the heap's limits in the first line, halve the memory of a bridge that serves.
  */
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { homedir } from 'node:os';

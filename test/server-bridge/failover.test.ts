@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { KeyStore } from '../../server-bridge/src/access/key-store.ts';
 import { startBridge, twoBackends } from '../support/bridge.ts';
 import { untilStatus } from '../support/bridge-client.ts';
@@ -14,6 +14,7 @@ import {
   startStream,
   type Behaviour,
 } from '../support/fake-backend.ts';
+import { freePort } from '../support/free-port.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
@@ -24,15 +25,6 @@ async function ask(url: string, path: string, body: unknown, signal?: AbortSigna
     body: JSON.stringify(body),
     ...(signal && { signal }),
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 describe('bridge: before the first token, a failing backend is not seen by the client', () => {

@@ -1,8 +1,6 @@
 /** Swaps and drains of a running bridge, by its own commands, under load, with real llama.cpp servers behind it. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FIM_SAMPLE } from '../../server-bridge/src/check/sample.ts';
@@ -10,18 +8,10 @@ import { modelFolder } from '../../server-bridge/engine-llama/src/models/folder.
 import { ensureStarter } from '../../server-bridge/engine-llama/starter/ensure.ts';
 import { post, statusOf, told, untilBackend, untilStatus } from '../support/bridge-client.ts';
 import { argvOf, run, start, type RunningCommand } from '../support/cli.ts';
+import { freePort } from '../support/free-port.ts';
 
 const ANSWER = 'Math.min(Math.max(value, low), high);';
 const CLIENTS = 8;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 interface Written {
   id: string;

@@ -1,8 +1,8 @@
 /**
  * Writes the pieces of a streamed body to the client's socket, one buffer a piece.
  *
- * Node frames a chunk as four writes, which is a quarter of what a token costs here (measured by `bench:bridge`). What
- * is written this way and what `ServerResponse` writes itself go to the same socket, in order.
+ * Node frames a chunk as four writes, and this makes it one: 10 to 15 % less CPU a token, in pairs on one machine. What is
+ * written this way and what `ServerResponse` writes itself go to the same socket, in order.
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
